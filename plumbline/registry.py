@@ -1,0 +1,136 @@
+"""The registry: append-only rows that say what exists, what it came from, what was decided.
+
+Its tables are made by `sql/migrations`; this module reads their shape from the database, so
+that the SQL stays the only place that says what a row holds.
+"""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+import sql.migrations
+from plumbline.errors import RegistryError
+from plumbline.postgres import Postgres
+
+log = logging.getLogger(__name__)
+
+SCHEMA = "plumbline"
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    engine: sa.Engine
+    tables: sa.MetaData
+
+    @classmethod
+    def open(cls, postgres: Postgres) -> "Registry":
+        """The registry in schema `plumbline`, brought to its newest revision first.
+
+        Raises:
+            DatabaseUnreachable: the server does not answer.
+        """
+        with postgres.engine.connect() as connection:
+            _migrate(connection)
+            tables = sa.MetaData(schema=SCHEMA)
+            tables.reflect(connection)
+        return cls(engine=postgres.engine, tables=tables)
+
+    def table(self, name: str) -> sa.Table:
+        return self.tables.tables[f"{SCHEMA}.{name}"]
+
+    def record(self, name: str, **row: Any) -> bool:
+        """Append a row under its primary key; True if it is new.
+
+        A row that is there already must say the same; times may differ.
+
+        Raises:
+            RegistryError: a different row stands under this primary key.
+        """
+        table = self.table(name)
+        statement = insert(table).values(row).on_conflict_do_nothing().returning(sa.literal(1))
+        with self.engine.begin() as connection:
+            if connection.execute(statement).first() is not None:
+                return True
+        identity = {column.name: row[column.name] for column in table.primary_key}
+        present = self.one(name, **identity) or {}
+        differing = [key for key, value in row.items() if present.get(key) != value]
+        if differing:
+            raise RegistryError(
+                f"{name} already holds another row for {identity}: {', '.join(differing)} differ",
+                expected="the row that was recorded first",
+                remedy="find out what made the two differ; a version is never rewritten",
+                differing=differing,
+            )
+        return False
+
+    def append(self, name: str, **row: Any) -> Row:
+        """Append an event (a row without an identity of its own); return it with its number."""
+        table = self.table(name)
+        with self.engine.begin() as connection:
+            inserted = connection.execute(insert(table).values(row).returning(table)).one()
+        return dict(inserted._mapping)
+
+    def one(self, name: str, **match: Any) -> Row | None:
+        """The row whose columns equal `match`, or None."""
+        rows = self.rows(name, **match)
+        if len(rows) > 1:
+            raise RegistryError(f"{name} holds {len(rows)} rows for {match}", expected="at most one")
+        return rows[0] if rows else None
+
+    def rows(self, name: str, **match: Any) -> Sequence[Row]:
+        """The rows whose columns equal `match`, oldest first."""
+        table = self.table(name)
+        moments = [column for column in table.columns if column.name.endswith("_at")]
+        statement = sa.select(table).filter_by(**match).order_by(*moments, *table.primary_key)
+        with self.engine.connect() as connection:
+            return [dict(row._mapping) for row in connection.execute(statement)]
+
+    @contextmanager
+    def exclusive(self, what: str) -> Iterator[None]:
+        """Hold `what` for this process; others wait. Freed by PostgreSQL if the process dies."""
+        number = int.from_bytes(hashlib.sha256(what.encode()).digest()[:8], signed=True)
+        with self.engine.connect() as connection:
+            held = connection.scalar(sa.select(sa.func.pg_try_advisory_lock(number)))
+            connection.rollback()
+            if not held:
+                log.info("another run is working on %s; waiting for it", what)
+                connection.scalar(sa.select(sa.func.pg_advisory_lock(number)))
+                connection.rollback()
+            # Closing the connection (the engine keeps no pool) releases the lock.
+            yield
+
+
+def evidence(row: Mapping[str, Any]) -> Row:
+    """A registry row as JSON types: moments in ISO format."""
+    return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()}
+
+
+def _migrate(connection: sa.Connection) -> None:
+    newest = max(path.stem[:4] for path in Path(sql.migrations.FOLDER).glob("[0-9]*.sql"))
+    if _revision(connection) == newest:
+        return
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(sql.migrations.FOLDER))
+    config.attributes["connection"] = connection
+    # One at a time: two first runs must not both create the schema.
+    connection.execute(sa.text("SELECT pg_advisory_xact_lock(7077301)"))
+    connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    command.upgrade(config, "head")
+    connection.commit()
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if connection.scalar(sa.text(f"SELECT to_regclass('{SCHEMA}.alembic_version')")) is None:
+        return None
+    return connection.scalar(sa.text(f"SELECT max(version_num) FROM {SCHEMA}.alembic_version"))

@@ -1,0 +1,71 @@
+"""Versions: what an artifact was made from, as one digest."""
+
+import ast
+import hashlib
+import io
+import json
+import tokenize
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NewType
+
+DatasetVersion = NewType("DatasetVersion", str)
+"""A name the user chose, bound for ever to one digest over rows and columns."""
+
+SplitVersion = NewType("SplitVersion", str)
+NormalizationVersion = NewType("NormalizationVersion", str)
+ModelVersion = NewType("ModelVersion", str)
+
+
+def canonical_json(value: object) -> bytes:
+    """`value` as UTF-8 JSON with sorted keys and no spaces: equal values, equal bytes.
+
+    Raises:
+        TypeError: `value` holds something JSON cannot say.
+        ValueError: `value` holds NaN or an infinity, which JSON cannot say either.
+    """
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode()
+
+
+def fingerprint(**fields: object) -> str:
+    """SHA-256 (64 hex digits) over the canonical JSON of named fields.
+
+    Names are part of the digest, so no two fields can run into each other, and `None`
+    differs from `""` and from absence.
+    """
+    return hashlib.sha256(canonical_json(fields)).hexdigest()
+
+
+@cache
+def code_version(package: str) -> str:
+    """SHA-256 over the source of every module in `package` (a dotted name).
+
+    Comments, docstrings and blank lines are left out: they change no number.
+    """
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no source found for package {package!r}")
+    origin = Path(spec.origin)
+    sources = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    return fingerprint(
+        modules={
+            path.relative_to(origin.parent).as_posix(): _code_only(path.read_text("utf-8"))
+            for path in sources
+        }
+    )
+
+
+def _code_only(source: str) -> str:
+    lines = source.splitlines()
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            for row in range(node.lineno - 1, node.end_lineno or node.lineno):
+                lines[row] = ""
+    return "\n".join(stripped for line in lines if (stripped := line.rstrip()))
