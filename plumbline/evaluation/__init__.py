@@ -1,0 +1,1 @@
+"""Metrics with intervals, the paired comparison, the verdict and its figures."""

@@ -1,0 +1,1 @@
+"""SQL to a frozen, typed, hashed snapshot, and the audit of what was frozen."""

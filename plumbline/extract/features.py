@@ -1,0 +1,115 @@
+"""Which columns of a snapshot are features, and how each is read."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+
+from plumbline.errors import SpecError
+from plumbline.extract.snapshot import Column, Snapshot
+from plumbline.spec import ColumnSplit, PipelineSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feature:
+    name: str
+    kind: Literal["numeric", "category"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureTable:
+    """The columns a model reads, in snapshot order, and why the others are left out."""
+
+    features: tuple[Feature, ...]
+    ignored: dict[str, str]
+    """Reason by column name."""
+
+
+def feature_table(snapshot: Snapshot, spec: PipelineSpec) -> FeatureTable:
+    """Roles first, then declared kinds, then the column's type.
+
+    Numbers and booleans are numeric; text, enums and UUIDs are categories; dates and
+    timestamps are left out, because their values never come again.
+
+    Raises:
+        SpecError: a declared column is not in the query, or a kind does not fit its type.
+    """
+    _require_columns(snapshot, spec)
+    roles = _roles(spec)
+    features, ignored = [], {}
+    for column in snapshot.columns:
+        if column.name in roles:
+            ignored[column.name] = roles[column.name]
+            continue
+        kind = spec.source.kinds.get(column.name) or _inferred(column)
+        if kind == "ignore":
+            ignored[column.name] = _why_ignored(column, spec)
+        else:
+            _require_fit(column, kind, spec)
+            features.append(Feature(name=column.name, kind=kind))
+    if not features:
+        raise SpecError(
+            f"no column of {spec.source.sql} is left as a feature",
+            expected="at least one column beside key, label and split",
+            remedy="select more columns, or remove some from source.drop",
+        )
+    return FeatureTable(features=tuple(features), ignored=ignored)
+
+
+def _roles(spec: PipelineSpec) -> dict[str, str]:
+    source = spec.source
+    roles = {name: "dropped by source.drop" for name in source.drop}
+    if isinstance(spec.split, ColumnSplit):
+        roles[spec.split.column] = "says the split"
+    if source.group:
+        roles[source.group] = "groups rows"
+    if source.timestamp:
+        roles[source.timestamp] = "says when the row happened"
+    roles |= {name: "part of the key" for name in source.key}
+    roles[source.label] = "is the label"
+    return roles
+
+
+def _inferred(column: Column) -> Literal["numeric", "category", "ignore"]:
+    if _is_number(column):
+        return "numeric"
+    if column.arrow_type in ("string", "large_string"):
+        return "category"
+    return "ignore"
+
+
+def _is_number(column: Column) -> bool:
+    if column.postgres_type == "numeric":
+        return True
+    kind = pa.type_for_alias(column.arrow_type) if "[" not in column.arrow_type else pa.null()
+    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+
+
+def _why_ignored(column: Column, spec: PipelineSpec) -> str:
+    if column.name in spec.source.kinds:
+        return "declared as ignore"
+    return f"type {column.postgres_type} is not a feature; derive numbers from it in the SQL"
+
+
+def _require_fit(column: Column, kind: str, spec: PipelineSpec) -> None:
+    if kind == "numeric" and not _is_number(column):
+        raise SpecError(
+            f"source.kinds declares {column.name!r} numeric, but its type is "
+            f"{column.postgres_type}",
+            expected="a number or boolean column",
+            remedy=f"cast it in {spec.source.sql}, or declare it as category or ignore",
+            column=column.name,
+        )
+
+
+def _require_columns(snapshot: Snapshot, spec: PipelineSpec) -> None:
+    present = {column.name for column in snapshot.columns}
+    declared = {*_roles(spec), *spec.source.kinds}
+    missing = sorted(declared - present)
+    if missing:
+        raise SpecError(
+            f"{', '.join(missing)} declared in the pipeline, but not selected by {spec.source.sql}",
+            expected=f"columns among {', '.join(sorted(present))}",
+            remedy="select the column in the SQL or correct its name in defs.yaml",
+            missing=missing,
+        )

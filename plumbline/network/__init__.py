@@ -1,0 +1,1 @@
+"""The Keras network: architecture, training, history."""

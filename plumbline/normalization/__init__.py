@@ -1,0 +1,1 @@
+"""Features on one scale, by statistics of the training rows only."""

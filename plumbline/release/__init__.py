@@ -1,0 +1,1 @@
+"""The winner as a bundle that scores raw rows by itself."""

@@ -1,0 +1,1 @@
+"""Every row to train, val or test, once; and the only door to the training rows."""

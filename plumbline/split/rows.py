@@ -1,0 +1,88 @@
+"""Rows of one side of a split. Only this package can make them.
+
+What fits anything takes `TrainRows`; so a fit on validation or test rows does not
+type-check, and does not run.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from plumbline.errors import LeakageError
+from plumbline.extract import labels
+from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
+from plumbline.spec import Scalar
+
+TRAIN, VAL, TEST = 0, 1, 2
+"""Codes of the assignment array."""
+
+_mint = object()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """The rows of a snapshot that are on one side, in the snapshot's order."""
+
+    side: ClassVar[int]
+
+    snapshot: Snapshot
+    assignment: np.ndarray
+    """Side of every row of the snapshot: int8, shape (snapshot.rows,)."""
+    positive_label: Scalar
+    minted: object = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if self.minted is not _mint:
+            raise LeakageError(
+                f"{type(self).__name__} was made outside plumbline.split",
+                expected="rows handed out by Split.train(), Split.validation() or open_test()",
+                remedy="take the rows from the split",
+            )
+
+    @property
+    def count(self) -> int:
+        return int(np.count_nonzero(self.assignment == self.side))
+
+    def batches(
+        self, columns: Sequence[str] | None = None, rows: int = BLOCK_ROWS
+    ) -> Iterator[pa.RecordBatch]:
+        """This side's rows in order, from blocks of `rows` snapshot rows; none is empty."""
+        start = 0
+        for batch in self.snapshot.batches(columns, rows):
+            here = self.assignment[start : start + batch.num_rows] == self.side
+            start += batch.num_rows
+            if here.all():
+                yield batch
+            elif here.any():
+                yield batch.filter(pa.array(here))
+
+    def labels(self) -> np.ndarray:
+        """Labels of this side in order: int8, shape (count,)."""
+        name = self.snapshot.label
+        parts = [labels.encode(batch.column(0), self.positive_label) for batch in self.batches([name])]
+        return np.concatenate(parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRows(Rows):
+    """The only rows anything may be fitted on."""
+
+    side: ClassVar[int] = TRAIN
+
+
+@dataclass(frozen=True, kw_only=True)
+class ValRows(Rows):
+    """Rows to choose by: early stopping, thresholds, the better baseline."""
+
+    side: ClassVar[int] = VAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestRows(Rows):
+    """Rows to judge by. Handed out only by `open_test`, which counts the reading first."""
+
+    __test__: ClassVar[bool] = False  # not a test class, whatever its name suggests to pytest
+    side: ClassVar[int] = TEST
