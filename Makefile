@@ -34,8 +34,8 @@ test: lint ## install, then lint, types, import rules and tests on both Keras ba
 	$(BIN)/pytest
 	KERAS_BACKEND=jax $(BIN)/pytest -m network
 
-lock: ## renew requirements.lock from pyproject.toml (needs uv)
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+lock: ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-annotate --no-header --extra dev --output-file requirements.lock pyproject.toml
 
 clean:

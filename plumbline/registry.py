@@ -46,10 +46,11 @@ class Registry:
     def table(self, name: str) -> sa.Table:
         return self.tables.tables[f"{SCHEMA}.{name}"]
 
-    def record(self, name: str, **row: Any) -> bool:
+    def record(self, name: str, *, volatile: Sequence[str] = (), **row: Any) -> bool:
         """Append a row under its primary key; True if it is new.
 
-        A row that is there already must say the same; times may differ.
+        A row that is there already must say the same, but for its `volatile` columns: how
+        long a thing took, or where it lies now. The first row stands.
 
         Raises:
             RegistryError: a different row stands under this primary key.
@@ -61,7 +62,9 @@ class Registry:
                 return True
         identity = {column.name: row[column.name] for column in table.primary_key}
         present = self.one(name, **identity) or {}
-        differing = [key for key, value in row.items() if present.get(key) != value]
+        differing = [
+            key for key, value in row.items() if key not in volatile and present.get(key) != value
+        ]
         if differing:
             raise RegistryError(
                 f"{name} already holds another row for {identity}: {', '.join(differing)} differ",
@@ -82,7 +85,9 @@ class Registry:
         """The row whose columns equal `match`, or None."""
         rows = self.rows(name, **match)
         if len(rows) > 1:
-            raise RegistryError(f"{name} holds {len(rows)} rows for {match}", expected="at most one")
+            raise RegistryError(
+                f"{name} holds {len(rows)} rows for {match}", expected="at most one"
+            )
         return rows[0] if rows else None
 
     def rows(self, name: str, **match: Any) -> Sequence[Row]:

@@ -82,7 +82,8 @@ class SourceSpec(Options):
     """Columns that are kept in the snapshot but are not features."""
 
     kinds: dict[str, FeatureKind] = {}
-    """How to read a feature where its type would mislead: a month number as a category, say."""
+    """How to read a feature where its type would mislead: a month number as a category, say.
+    A key column is a feature only where it is named here."""
 
     on_schema_change: Literal["error", "warn"] = "error"
     """What to do when a column vanished or changed its type since the previous dataset version."""
@@ -91,9 +92,8 @@ class SourceSpec(Options):
     def _roles_do_not_overlap(self) -> "SourceSpec":
         if self.label in self.key:
             raise ValueError(f"label {self.label!r} is also a key column; a label cannot identify")
-        for name in (self.label, *self.key):
-            if name in self.kinds:
-                raise ValueError(f"{name!r} is declared under kinds, but it is a key or the label")
+        if self.label in self.kinds:
+            raise ValueError(f"{self.label!r} is the label and cannot be under kinds")
         if self.label in self.drop:
             raise ValueError(f"{self.label!r} is the label and cannot be under drop")
         both = sorted(set(self.drop) & self.kinds.keys())
@@ -199,7 +199,9 @@ class NetworkSpec(Options):
     """dense: fully connected layers with batch normalization and dropout."""
     widths: list[Annotated[int, Field(ge=1)]] = Field(default=[256, 128], min_length=1)
     """Units of each hidden layer."""
-    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field([0.3, 0.2], validate_default=True)
+    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default=[0.3, 0.2], validate_default=True
+    )
     """Dropout rate after each hidden layer."""
     l2: float = Field(default=1e-4, ge=0)
     """L2 penalty on the hidden kernels."""

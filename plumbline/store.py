@@ -125,7 +125,7 @@ def mismatches(folder: Path) -> dict[str, str]:
     """What is wrong with each file of a published folder; empty when all bytes verify."""
     recorded = files_of(folder)
     found = {path.relative_to(folder).as_posix() for path in _files(folder)}
-    problems = {name: "not part of the artifact" for name in found - recorded.keys()}
+    problems = dict.fromkeys(found - recorded.keys(), "not part of the artifact")
     for name, digest in recorded.items():
         if name not in found:
             problems[name] = "missing"

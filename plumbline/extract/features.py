@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Literal
 
-import pyarrow as pa
-
 from plumbline.errors import SpecError
 from plumbline.extract.snapshot import Column, Snapshot
 from plumbline.spec import ColumnSplit, PipelineSpec
+
+
+_NUMBERS = frozenset({"bool", "int16", "int32", "int64", "float", "double"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,14 +59,14 @@ def feature_table(snapshot: Snapshot, spec: PipelineSpec) -> FeatureTable:
 
 def _roles(spec: PipelineSpec) -> dict[str, str]:
     source = spec.source
-    roles = {name: "dropped by source.drop" for name in source.drop}
+    roles = dict.fromkeys(source.drop, "dropped by source.drop")
     if isinstance(spec.split, ColumnSplit):
         roles[spec.split.column] = "says the split"
     if source.group:
         roles[source.group] = "groups rows"
     if source.timestamp:
         roles[source.timestamp] = "says when the row happened"
-    roles |= {name: "part of the key" for name in source.key}
+    roles |= {name: "part of the key" for name in source.key if name not in source.kinds}
     roles[source.label] = "is the label"
     return roles
 
@@ -81,8 +82,7 @@ def _inferred(column: Column) -> Literal["numeric", "category", "ignore"]:
 def _is_number(column: Column) -> bool:
     if column.postgres_type == "numeric":
         return True
-    kind = pa.type_for_alias(column.arrow_type) if "[" not in column.arrow_type else pa.null()
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)
+    return column.arrow_type in _NUMBERS
 
 
 def _why_ignored(column: Column, spec: PipelineSpec) -> str:

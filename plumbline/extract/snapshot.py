@@ -74,4 +74,4 @@ class Snapshot:
     ) -> Iterator[pa.RecordBatch]:
         """The rows in total order, `rows` at most at a time; all columns unless named."""
         with pq.ParquetFile(self.folder / DATA) as file:
-            yield from file.iter_batches(batch_size=rows, columns=columns and list(columns))
+            yield from file.iter_batches(batch_size=rows, columns=list(columns) if columns else None)

@@ -5,7 +5,7 @@ type-check, and does not run.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass
 from typing import ClassVar
 
 import numpy as np
@@ -32,10 +32,11 @@ class Rows:
     assignment: np.ndarray
     """Side of every row of the snapshot: int8, shape (snapshot.rows,)."""
     positive_label: Scalar
-    minted: object = field(repr=False)
+    minted: InitVar[object]
+    """Checked, never kept: rows cannot be made from other rows."""
 
-    def __post_init__(self) -> None:
-        if self.minted is not _mint:
+    def __post_init__(self, minted: object) -> None:
+        if minted is not _mint:
             raise LeakageError(
                 f"{type(self).__name__} was made outside plumbline.split",
                 expected="rows handed out by Split.train(), Split.validation() or open_test()",
@@ -62,8 +63,10 @@ class Rows:
     def labels(self) -> np.ndarray:
         """Labels of this side in order: int8, shape (count,)."""
         name = self.snapshot.label
-        parts = [labels.encode(batch.column(0), self.positive_label) for batch in self.batches([name])]
-        return np.concatenate(parts)
+        parts = [
+            labels.encode(batch.column(0), self.positive_label) for batch in self.batches([name])
+        ]
+        return np.concatenate([np.empty(0, np.int8), *parts])
 
 
 @dataclass(frozen=True, kw_only=True)

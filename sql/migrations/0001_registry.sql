@@ -118,20 +118,26 @@ CREATE TABLE plumbline.evaluations (
         REFERENCES plumbline.normalization_params (pipeline, dataset_version, normalization_version)
 );
 
-CREATE TABLE plumbline.promotions (
-    promotion            bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+CREATE TABLE plumbline.bundles (
+    bundle_version       text        PRIMARY KEY,
     pipeline             text        NOT NULL,
     dataset_version      text        NOT NULL,
     normalization_version text       NOT NULL,
     model_version        text        NOT NULL REFERENCES plumbline.model_versions,
     verdict_version      text        NOT NULL REFERENCES plumbline.verdicts,
-    bundle_version       text        NOT NULL,
     location             text        NOT NULL,
-    reason               text        NOT NULL,
-    promoted_by          text        NOT NULL,
-    promoted_at          timestamptz NOT NULL DEFAULT now(),
+    created_at           timestamptz NOT NULL DEFAULT now(),
     FOREIGN KEY (pipeline, dataset_version, normalization_version)
         REFERENCES plumbline.normalization_params (pipeline, dataset_version, normalization_version)
+);
+
+CREATE TABLE plumbline.promotions (
+    promotion            bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pipeline             text        NOT NULL,
+    bundle_version       text        NOT NULL REFERENCES plumbline.bundles,
+    reason               text        NOT NULL,
+    promoted_by          text        NOT NULL,
+    promoted_at          timestamptz NOT NULL DEFAULT now()
 );
 
 CREATE FUNCTION plumbline.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -1,0 +1,1 @@
+"""What is recorded, and when: Dagster assets, checks and resources. No arithmetic."""

@@ -1,0 +1,55 @@
+"""What every trained candidate records."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from assets.recording import materialized
+from assets.workbench import Made, Workbench
+from plumbline.chain import STAGES
+
+
+def model_asset(
+    bench: Workbench,
+    kind: str,
+    made: Made,
+    training: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+) -> dg.MaterializeResult:
+    """Record a trained candidate in the registry and in Dagster.
+
+    `training` is the candidate's training.json: rows, seconds, hyperparameters and the
+    validation AUC with its interval.
+    """
+    bench.registry.record(
+        "model_versions",
+        volatile=["training_seconds"],
+        model_version=bench.chain.model(kind),
+        pipeline=bench.spec.name,
+        dataset_version=bench.dataset_version,
+        split_version=bench.chain.split,
+        normalization_version=bench.chain.normalization,
+        kind=kind,
+        hyperparameters=training["hyperparameters"],
+        environment=STAGES[kind].options(bench.spec)["environment"],
+        training_rows=training["rows"],
+        training_seconds=training["seconds"],
+    )
+    auc = training["val"]["auc"]
+    return materialized(
+        bench,
+        kind,
+        folder=made.folder,
+        reused=made.reused,
+        metadata={
+            "model_version": bench.chain.model(kind),
+            "val_auc": auc["value"],
+            "val_auc_low": auc["low"],
+            "val_auc_high": auc["high"],
+            "training_rows": training["rows"],
+            "training_seconds": training["seconds"],
+            "hyperparameters": dg.MetadataValue.json(training["hyperparameters"]),
+            **metadata,
+        },
+    )

@@ -1,0 +1,129 @@
+"""The release: the winner as a bundle that scores raw rows by itself, and its model card."""
+
+from pathlib import Path
+
+import dagster as dg
+from plumbline.release.bundle import load_bundle
+
+from assets.recording import materialized
+from assets.stage import key, stage_asset
+from assets.workbench import Workbench
+from plumbline.errors import BundleError
+from plumbline.release import bundle, promotion, scoring
+from plumbline.spec import PipelineSpec
+from plumbline.split import ledger
+
+
+def release_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
+    return stage_asset(
+        spec,
+        root,
+        "release",
+        _release,
+        after=["evaluation"],
+        kinds={"bundle"},
+        description="The winner as a folder that scores raw rows, with its model card.",
+        checks={"golden_rows": "The published bundle loads and reproduces its golden rows."},
+    )
+
+
+def _release(bench: Workbench) -> dg.MaterializeResult:
+    made = bench.make("release", lambda folder: _build(bench, folder / "bundle"))
+    location = made.folder / "bundle"
+    check = _golden_check(bench.spec, location)
+    promoted = check.passed and promotion.record(
+        bench.registry,
+        bench.spec,
+        bundle_version=bench.chain.version("release"),
+        model_version=_winner(bench).model_version,
+        verdict_version=bench.chain.version("evaluation"),
+        dataset_version=bench.dataset_version,
+        normalization_version=bench.chain.normalization,
+        location=location,
+        reason=bench.evaluation.reason,
+    )
+    return materialized(
+        bench,
+        "release",
+        folder=made.folder,
+        reused=made.reused,
+        checks=[check],
+        metadata={
+            "bundle": dg.MetadataValue.path(location),
+            "winner": bench.evaluation.winner,
+            "model_version": _winner(bench).model_version,
+            "promoted": promoted,
+            "model_card": dg.MetadataValue.md((location / "card.md").read_text("utf-8")),
+        },
+    )
+
+
+def _build(bench: Workbench, folder: Path) -> None:
+    folder.mkdir()
+    bundle.build(
+        spec=bench.spec,
+        split=bench.split,
+        normalization=bench.normalization,
+        predictor=_winner(bench).predictor(),
+        evaluation=bench.evaluation,
+        versions={
+            "normalization_version": bench.chain.normalization,
+            "split_version": bench.chain.split,
+            "model_version": _winner(bench).model_version,
+            "evaluation_version": bench.chain.version("evaluation"),
+            "bundle_version": bench.chain.version("release"),
+        },
+        test_reads=ledger.test_reads(bench.registry, bench.spec.name, bench.dataset_version),
+        root=bench.root,
+        folder=folder,
+    )
+
+
+def _winner(bench: Workbench):
+    winner = bench.evaluation.winner
+    return bench.network if winner == "network" else bench.baseline(winner)
+
+
+def _golden_check(spec: PipelineSpec, location: Path) -> dg.AssetCheckResult:
+    try:
+        load_bundle(location)
+        problem = None
+    except BundleError as error:
+        problem = str(error)
+    return dg.AssetCheckResult(
+        asset_key=key(spec, "release"),
+        check_name="golden_rows",
+        passed=problem is None,
+        description=problem or "hashes and golden rows agree",
+    )
+
+
+def predictions_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
+    return stage_asset(
+        spec,
+        root,
+        "predictions",
+        _predict,
+        after=["release"],
+        kinds={"parquet"},
+        description="Every row of the snapshot scored by the bundle, with all versions per row.",
+    )
+
+
+def _predict(bench: Workbench) -> dg.MaterializeResult:
+    made = bench.make(
+        "predictions",
+        lambda folder: scoring.score_snapshot(
+            load_bundle(bench.folder("release") / "bundle"), bench.snapshot, folder
+        ),
+    )
+    return materialized(
+        bench,
+        "predictions",
+        folder=made.folder,
+        reused=made.reused,
+        metadata={
+            "dagster/row_count": bench.snapshot.rows,
+            "model_version": _winner(bench).model_version,
+        },
+    )

@@ -1,0 +1,106 @@
+"""One pipeline on one dataset version: its stages' results, found by fingerprint."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from plumbline.extract.freeze import find_snapshot
+from plumbline.normalization.parameters import Normalization
+
+from plumbline.baselines import gate, training
+from plumbline.chain import Chain
+from plumbline.evaluation import evaluate
+from plumbline.extract.features import FeatureTable, feature_table
+from plumbline.extract.snapshot import Snapshot
+from plumbline.network import training as network_training
+from plumbline.normalization import apply
+from plumbline.postgres import Postgres
+from plumbline.registry import Registry
+from plumbline.spec import PipelineSpec
+from plumbline.split import split
+from plumbline.store import ArtifactStore
+from plumbline.versions import DatasetVersion
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A stage's published folder, and whether it was there already."""
+
+    folder: Path
+    reused: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    spec: PipelineSpec
+    root: Path
+    """The project's root, which `source.sql` is relative to."""
+    dataset_version: DatasetVersion
+    postgres: Postgres
+    registry: Registry
+    store: ArtifactStore
+    started: float = field(default_factory=time.monotonic)
+
+    @cached_property
+    def snapshot(self) -> Snapshot:
+        return find_snapshot(self.spec.name, self.dataset_version, self.registry, self.store)
+
+    @cached_property
+    def chain(self) -> Chain:
+        return Chain(
+            spec=self.spec, dataset_version=self.dataset_version, digest=self.snapshot.digest
+        )
+
+    @cached_property
+    def features(self) -> FeatureTable:
+        return feature_table(self.snapshot, self.spec)
+
+    @cached_property
+    def split(self) -> split.Split:
+        return split.load(self.folder("split"), self.snapshot, self.spec, self.chain.split)
+
+    @cached_property
+    def normalization(self) -> Normalization:
+        return apply.load(self.folder("normalization"))
+
+    def baseline(self, kind: str) -> training.Baseline:
+        return training.load(self.folder(kind), self.chain.model(kind))
+
+    @cached_property
+    def baselines(self) -> tuple[training.Baseline, ...]:
+        return tuple(self.baseline(kind) for kind in ("random_forest", "xgboost"))
+
+    @cached_property
+    def gate(self) -> gate.Gate:
+        return gate.load(self.folder("baseline_gate"))
+
+    @cached_property
+    def network(self) -> network_training.TrainedNetwork | None:
+        """The trained network, or None where the gate withheld it."""
+        if self.gate.decision == "CLOSED":
+            return None
+        return network_training.load(self.folder("network"), self.chain.model("network"))
+
+    @cached_property
+    def evaluation(self) -> evaluate.Evaluation:
+        return evaluate.load(self.folder("evaluation"))
+
+    def folder(self, stage: str) -> Path:
+        """A finished stage's folder, with its bytes verified."""
+        return self.store.get(self.spec.name, stage, self.chain.version(stage))
+
+    def make(self, stage: str, write: Callable[[Path], None]) -> Made:
+        """Publish what `write` leaves in a folder, unless it is there; one process at a time."""
+        version = self.chain.version(stage)
+        with self.registry.exclusive(f"{self.spec.name}/{stage}/{version}"):
+            present = self.store.find(self.spec.name, stage, version)
+            if present is not None:
+                log.info("%s %s is there and verifies; nothing redone", stage, version[:12])
+                return Made(folder=present, reused=True)
+            made = self.store.publish(self.spec.name, stage, version, write)
+        return Made(folder=made, reused=False)

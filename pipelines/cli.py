@@ -1,0 +1,157 @@
+"""The console script `plumbline`, for people and scripts."""
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from plumbline.errors import PlumblineError
+
+DEMO_VERSION = "nycflights13"
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Our own errors as one message and exit code 1, without a traceback."""
+    try:
+        yield
+    except PlumblineError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@click.group()
+def main() -> None:
+    """Turns a labelled SQL query into a tabular model you can defend."""
+    from pipelines.launch import prepare_home
+
+    prepare_home()
+
+
+@main.command()
+@click.argument("name")
+@click.option("--dataset-version", required=True, help="Name of the dataset version.")
+@click.option("--param", "parameters", multiple=True, help="k=v for a :k in the extract's SQL.")
+def run(name: str, dataset_version: str, parameters: tuple[str, ...]) -> None:
+    """Freeze DATASET_VERSION of pipeline NAME, if it is new, and run every stage on it."""
+    with _told_plainly():
+        _run(name, dataset_version, _pairs(parameters))
+
+
+@main.command()
+@click.argument("name")
+@click.option("--dataset-version", help="Default: the one that was frozen last.")
+@click.option("--json", "as_json", is_flag=True, help="Everything the registry knows, as JSON.")
+def show(name: str, dataset_version: str | None, as_json: bool) -> None:
+    """What is known of pipeline NAME: versions, rows, scores, verdicts, bundle."""
+    from pipelines.screen import print_summary
+    from plumbline.postgres import postgres
+    from plumbline.registry import Registry
+    from plumbline.summary import summary
+
+    with _told_plainly():
+        facts = summary(Registry.open(postgres()), name, dataset_version)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
+    else:
+        print_summary(facts)
+
+
+@main.command()
+@click.argument("name")
+@click.option("--dataset-version", required=True, help="Name of the dataset version.")
+def verify(name: str, dataset_version: str) -> None:
+    """Re-hash the stored snapshot and artifacts of NAME; exit code 1 if one is unsound."""
+    from pipelines.launch import pipeline
+    from pipelines.screen import print_verified
+    from plumbline.environment import store_location
+    from plumbline.postgres import postgres
+    from plumbline.registry import Registry
+    from plumbline.store import ArtifactStore
+    from plumbline.verification import verify as verified
+
+    with _told_plainly():
+        found = list(
+            verified(
+                pipeline(name),
+                dataset_version,
+                Registry.open(postgres()),
+                ArtifactStore.at(store_location()),
+            )
+        )
+    print_verified(found)
+    sys.exit(0 if all(stage.sound for stage in found) else 1)
+
+
+@main.command()
+@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
+@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
+def predict(bundle: Path, source: Path, target: Path) -> None:
+    """Score the raw rows of INPUT (Parquet or CSV) with BUNDLE into OUTPUT."""
+    from plumbline.release.scoring import score_file
+
+    with _told_plainly():
+        rows = score_file(bundle, source, target)
+    click.echo(f"{rows:,} rows scored into {target}")
+
+
+@main.command()
+def demo() -> None:
+    """Load a year of flights into PostgreSQL and run the flights pipeline on it."""
+    from pipelines.screen import print_summary, show_progress
+    from plumbline.demo import nycflights13
+    from plumbline.postgres import postgres
+    from plumbline.registry import Registry
+    from plumbline.summary import summary
+
+    show_progress()
+    with _told_plainly():
+        server = postgres()
+        if not nycflights13.load(server):
+            click.echo("schema nycflights13 is loaded already")
+        _run("flights", DEMO_VERSION, {})
+        print_summary(summary(Registry.open(server), "flights", DEMO_VERSION))
+    click.echo("\nSee it in Dagster: make ui, then open Lineage.")
+
+
+@main.command()
+@click.option("--port", default=3000, show_default=True, help="Port of the webserver.")
+def ui(port: int) -> None:
+    """Open Dagster on the workspace; Ctrl-C stops it."""
+    from pipelines.definitions import ROOT
+
+    dagster = str(Path(sys.executable).with_name("dagster"))
+    workspace = str(ROOT / "workspace.yaml")
+    os.chdir(ROOT)
+    os.execv(dagster, [dagster, "dev", "-w", workspace, "-p", str(port)])  # noqa: S606
+
+
+def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
+    from pipelines.launch import launch
+    from pipelines.screen import show_progress
+
+    show_progress()
+    try:
+        outcome = launch(name, dataset_version, parameters)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            "interrupted; what was finished is kept, and the same command goes on from there"
+        ) from None
+    for problem in outcome.problems:
+        click.echo(problem, err=True)
+    if not outcome.succeeded:
+        raise click.ClickException(f"run {outcome.run_id} of {name} failed")
+    logging.getLogger(__name__).info("run %s of %s succeeded", outcome.run_id, name)
+
+
+def _pairs(parameters: tuple[str, ...]) -> dict[str, str]:
+    pairs = [parameter.partition("=") for parameter in parameters]
+    for name, equals, _ in pairs:
+        if not (name and equals):
+            raise click.BadParameter(f"{name!r} is not of the form k=v", param_hint="--param")
+    return {name: value for name, _, value in pairs}

@@ -1,0 +1,109 @@
+"""Run a pipeline's job in this process, on the instance that the UI shows."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+
+from assets.stage import partitions
+from pipelines.definitions import ROOT, defs
+from pipelines.schedule import snapshot_config
+from pipelines.training_pipeline import TrainingPipeline
+from plumbline.environment import home
+from plumbline.errors import SpecError
+from plumbline.spec import PipelineSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended."""
+
+    succeeded: bool
+    run_id: str
+    problems: tuple[str, ...]
+    """What failed or was found, one line each, in the order it happened."""
+
+
+def prepare_home() -> None:
+    """Default the environment to the project's own `.plumbline`, and link Dagster's settings."""
+    os.environ.setdefault("PLUMBLINE_HOME", str(ROOT / ".plumbline"))
+    dagster_home = Path(os.environ.setdefault("DAGSTER_HOME", str(home() / "dagster")))
+    dagster_home.mkdir(parents=True, exist_ok=True)
+    settings = dagster_home / "dagster.yaml"
+    if not settings.exists():
+        settings.unlink(missing_ok=True)  # a link whose target moved
+        settings.symlink_to(ROOT / "dagster.yaml")
+
+
+def declared() -> dict[str, PipelineSpec]:
+    """Every pipeline under `pipelines/defs`, by name."""
+    tree = dg.ComponentTree.for_project(ROOT)
+    components = tree.get_all_components(of_type=TrainingPipeline)
+    return {component.spec.name: component.spec for component in components}
+
+
+def pipeline(name: str) -> PipelineSpec:
+    """The declaration of one pipeline.
+
+    Raises:
+        SpecError: there is none of this name.
+    """
+    known = declared()
+    if name not in known:
+        raise SpecError(
+            f"no pipeline is called {name!r}",
+            expected=f"one of {', '.join(sorted(known)) or '(none declared)'}",
+            remedy=f"declare it in pipelines/defs/{name}/defs.yaml",
+        )
+    return known[name]
+
+
+def launch(name: str, dataset_version: str, parameters: Mapping[str, str]) -> Outcome:
+    """Register the partition and run the pipeline's job for it.
+
+    Raises:
+        SpecError: there is no such pipeline.
+    """
+    spec = pipeline(name)
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions(partitions(spec).name or "", [dataset_version])
+        result = (
+            defs()
+            .resolve_job_def(name)
+            .execute_in_process(
+                instance=instance,
+                partition_key=dataset_version,
+                run_config={
+                    **snapshot_config(spec, dict(parameters)),
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                raise_on_error=False,
+            )
+        )
+        problems = tuple(_problems(result))
+        return Outcome(succeeded=result.success, run_id=result.run_id, problems=problems)
+
+
+def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
+    told = []
+    for event in result.all_events:
+        if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
+            check = event.asset_check_evaluation_data
+            if not check.passed:
+                place = f"{check.asset_key.to_user_string()}: {check.check_name}"
+                told.append(f"{check.severity.value} {place}: {check.description}")
+        elif event.is_step_failure:
+            told.append(f"FAILED {event.step_key}: {_reason(event)}")
+    return told
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    failure = event.step_failure_data
+    if failure.user_failure_data and failure.user_failure_data.description:
+        return failure.user_failure_data.description
+    error = failure.error
+    while error and error.cause:
+        error = error.cause
+    return error.message.strip() if error else "no reason was recorded"

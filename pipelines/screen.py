@@ -1,0 +1,91 @@
+"""What the console script prints."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from plumbline.verification import Verified
+
+
+def show_progress() -> None:
+    """Print Plumbline's own log lines, with the time, on standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s  %(message)s", "%H:%M:%S"))
+    for name in ("plumbline", "assets", "pipelines"):
+        logger = logging.getLogger(name)
+        if not logger.handlers:
+            logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+
+
+def print_summary(facts: dict[str, Any]) -> None:
+    """One screen: versions, rows, candidates with intervals, verdict, bundle."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(_versions(facts))
+    if facts["candidates"]:
+        console.print(_candidates(facts["candidates"]))
+    if facts["gate"]:
+        console.print(f"Gate     {facts['gate']['decision']}: {facts['gate']['reason']}")
+    if facts["verdict"]:
+        console.print(f"Verdict  {facts['verdict']['decision']}: {facts['verdict']['reason']}")
+        console.print(f"         test split read {len(facts['test_reads'])} time(s)")
+    else:
+        console.print("Verdict  none yet; the run did not reach the evaluation")
+    if facts["bundle"]:
+        console.print(f"Bundle   {facts['bundle']['location']}")
+        promoted = "promoted" if facts["bundle"]["promotions"] else "not promoted"
+        console.print(f"         model {facts['bundle']['model_version'][:12]}, {promoted}")
+
+
+def print_verified(found: Sequence[Verified]) -> None:
+    grid = Table("stage", "status", "location", box=None, pad_edge=False)
+    for stage in found:
+        grid.add_row(stage.stage, stage.status, str(stage.location))
+    Console(soft_wrap=True, highlight=False).print(grid)
+
+
+def _versions(facts: dict[str, Any]) -> Table:
+    dataset, split, normalization = facts["dataset"], facts["split"], facts["normalization"]
+    grid = Table(title=facts["pipeline"], show_header=False, box=None, pad_edge=False)
+    grid.title_justify = "left"
+    grid.add_row("dataset version", dataset["dataset_version"], f"sha256 {dataset['digest'][:12]}")
+    grid.add_row("", f"{dataset['row_count']:,} rows", f"frozen {dataset['frozen_at'][:19]}")
+    if split:
+        sides = [f"{side} {split[f'{side}_rows']:,}" for side in ("train", "val", "test")]
+        grid.add_row("split", " / ".join(sides), split["split_version"][:12])
+    if normalization:
+        version = normalization["normalization_version"][:12]
+        grid.add_row("normalization", normalization["method"], version)
+    return grid
+
+
+def _candidates(candidates: list[dict[str, Any]]) -> Table:
+    confidence = candidates[0]["test"]["roc_auc"]["confidence"]
+    grid = Table(
+        "candidate",
+        f"val AUC ({confidence:.0%} interval)",
+        "test AUC",
+        "test log-loss",
+        "trained in",
+        "model version",
+        box=None,
+        pad_edge=False,
+    )
+    for candidate in candidates:
+        grid.add_row(
+            candidate["kind"],
+            _interval(candidate["val"]["roc_auc"]),
+            _interval(candidate["test"]["roc_auc"]),
+            _interval(candidate["test"]["log_loss"]),
+            f"{candidate['training_seconds']:.1f} s",
+            candidate["model_version"][:12],
+        )
+    return grid
+
+
+def _interval(score: dict[str, float]) -> str:
+    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"

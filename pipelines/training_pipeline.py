@@ -1,0 +1,75 @@
+"""The component that turns one `defs.yaml` into the whole graph of a pipeline."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from pydantic import BaseModel
+
+from assets.baselines import baseline_asset, gate_asset
+from assets.evaluation import evaluation_asset
+from assets.network import network_asset
+from assets.normalization import normalization_asset
+from assets.release import predictions_asset, release_asset
+from assets.snapshot import snapshot_asset
+from assets.split import split_asset
+from assets.stage import partitions
+from pipelines.scaffold import PipelineScaffolder
+from pipelines.schedule import schedule
+from plumbline.spec import PipelineSpec
+
+
+@dg.scaffold_with(PipelineScaffolder)
+@dataclass(frozen=True)
+class TrainingPipeline(dg.Component):
+    """A labelled SQL query, frozen, audited, split, normalized, and turned into a model.
+
+    Trees first; a Keras network is released only where it beats them on the same rows.
+    """
+
+    spec: PipelineSpec
+
+    @classmethod
+    def get_model_cls(cls) -> type[BaseModel]:
+        return PipelineSpec
+
+    @classmethod
+    def get_spec(cls) -> dg.ComponentTypeSpec:
+        return dg.ComponentTypeSpec(
+            description=cls.__doc__, tags=["training"], owners=["team:plumbline"]
+        )
+
+    @classmethod
+    def load(
+        cls, attributes: BaseModel | None, context: dg.ComponentLoadContext  # noqa: ARG003
+    ) -> "TrainingPipeline":
+        # Without attributes Dagster hands over None; the specification says what is missing.
+        return cls(attributes if isinstance(attributes, PipelineSpec) else PipelineSpec(**{}))
+
+    def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
+        return pipeline_definitions(self.spec, context.project_root)
+
+
+def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
+    """The graph of one pipeline; `source.sql` is relative to `root`."""
+    assets = [
+        snapshot_asset(spec, root),
+        split_asset(spec, root),
+        normalization_asset(spec, root),
+        baseline_asset(spec, root, "random_forest"),
+        baseline_asset(spec, root, "xgboost"),
+        gate_asset(spec, root),
+        network_asset(spec, root),
+        evaluation_asset(spec, root),
+        release_asset(spec, root),
+        predictions_asset(spec, root),
+    ]
+    job = dg.define_asset_job(
+        name=spec.name,
+        selection=dg.AssetSelection.groups(spec.name),
+        partitions_def=partitions(spec),
+        description=spec.description or None,
+        tags={"pipeline": spec.name},
+    )
+    schedules = [schedule(spec, job)] if spec.schedule else []
+    return dg.Definitions(assets=assets, jobs=[job], schedules=schedules)

@@ -1,0 +1,162 @@
+"""`manifest.json`: what a bundle is, and the SHA-256 of every other file in it."""
+
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from plumbline.errors import BundleError
+from plumbline.release.inventory import require_plain_file
+from plumbline.spec import Scalar
+from plumbline.versions import fingerprint
+
+MANIFEST = "manifest.json"
+FORMAT = 1
+"""Raised whenever an older Plumbline could misread a newer bundle."""
+
+CLOSED = ConfigDict(extra="forbid")
+
+Kind = Literal["random_forest", "xgboost", "network"]
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Versions:
+    """Everything the bundle came from."""
+
+    dataset_version: str
+    digest: str
+    """SHA-256 over the dataset's rows and columns."""
+    split_version: str
+    normalization_version: str
+    model_version: str
+    verdict_version: str
+    """The evaluation whose verdict chose this model."""
+    bundle_version: str
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Input:
+    """A raw column that the model reads."""
+
+    name: str
+    postgres_type: str
+    arrow_type: str
+    kind: Literal["numeric", "category"]
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Interval:
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Verdict:
+    decision: Literal["NETWORK", "BASELINE", "INCONCLUSIVE"]
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Commit:
+    """The project's git checkout at build time."""
+
+    commit: str
+    dirty: bool
+    """Whether files differed from the commit."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Golden:
+    """Rows whose scores are compared on every load."""
+
+    rows: int
+    tolerance: float
+    """Largest absolute difference of a probability that still counts as equal."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Manifest:
+    format_version: Literal[1] = FORMAT
+    pipeline: str
+    versions: Versions
+    kind: Kind
+    task: Literal["binary"]
+    label: str
+    positive_label: Scalar
+    """The label's value that counts as 1; None where the label is boolean or 0/1."""
+    threshold: float
+    """Scores at or above it are predicted positive; chosen on the validation rows."""
+    inputs: tuple[Input, ...]
+    metrics: dict[Literal["val", "test"], dict[str, Interval]]
+    """Of the released model, by side and name of the metric."""
+    confidence: float
+    """Coverage of the intervals."""
+    verdict: Verdict
+    environment: dict[str, str]
+    """Versions of what the model was made with."""
+    git: Commit | None
+    golden: Golden
+    files: dict[str, str]
+    """SHA-256 by path relative to the bundle, of every file but this one."""
+
+
+_adapter = TypeAdapter(Manifest)
+
+
+def render(manifest: Manifest) -> str:
+    """The manifest's text, closed by a digest of its own content."""
+    content = _adapter.dump_python(manifest, mode="json")
+    sealed = {**content, "sha256": fingerprint(manifest=content)}
+    return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of the bundle in `folder`.
+
+    Raises:
+        BundleError: it is absent, not what was written, or of another format.
+    """
+    path = folder / MANIFEST
+    require_plain_file(path)
+    written = path.read_bytes()
+    manifest = _parsed(written, path)
+    if render(manifest).encode() != written:
+        raise BundleError(
+            f"{path} was changed after it was written",
+            expected="the text whose digest stands at its end",
+            remedy="fetch the bundle again from where it was released",
+        )
+    return manifest
+
+
+def _parsed(written: bytes, path: Path) -> Manifest:
+    try:
+        content = json.loads(written)
+        _require_format(content.get("format_version"), path)
+        content.pop("sha256", None)
+        return _adapter.validate_json(json.dumps(content), strict=True)
+    except (ValidationError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"{path} is not a bundle's manifest: {_summary(error)}",
+            expected=f"the manifest that Plumbline writes (format {FORMAT})",
+            remedy="fetch the bundle again from where it was released",
+        ) from error
+
+
+def _require_format(found: object, path: Path) -> None:
+    if found != FORMAT:
+        raise BundleError(
+            f"{path} has format_version {found!r}",
+            expected=f"format_version {FORMAT}",
+            remedy="score it with the Plumbline that built it, or release the model again",
+        )
+
+
+def _summary(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return str(error)

@@ -1,0 +1,108 @@
+"""Key values as canonical bytes, and their keyed hash: what decides where a row goes."""
+
+import struct
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from plumbline.errors import SplitError
+from plumbline.split.times import micros
+
+_TEXT, _BYTES, _INTEGER, _FLOAT, _BOOLEAN, _DATE, _TIME = b"s", b"x", b"i", b"f", b"b", b"d", b"t"
+
+
+def canonical(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
+    """The named columns of each row as bytes: a binary array, shape (n,), no NULLs.
+
+    Each value is a tag of its kind and either eight bytes or a length with that many, so no
+    two rows of different values run into each other. The width of an integer, and whether
+    Arrow keeps text as a dictionary, make no difference.
+
+    Raises:
+        SplitError: a value is NULL, or a column's type cannot identify rows.
+    """
+    parts = [_encoded(batch.column(name), name) for name in columns]
+    return pc.binary_join_element_wise(*parts, b"")
+
+
+def hash64(encoded: pa.Array, key: bytes) -> np.ndarray:
+    """BLAKE2b-64 of each value under `key` (64 bytes at most): uint64, shape (n,)."""
+    keyed = blake2b(digest_size=8, key=key).copy
+    digests = []
+    for value in encoded.to_numpy(zero_copy_only=False).tolist():
+        state = keyed()
+        state.update(value)
+        digests.append(state.digest())
+    return np.frombuffer(b"".join(digests), dtype=">u8").astype(np.uint64)
+
+
+def joined(encoded: pa.Array) -> memoryview:
+    """All values of a binary array one after the other, without a copy."""
+    _, offsets, data = encoded.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int32)[encoded.offset :][: len(encoded) + 1]
+    return memoryview(data)[bounds[0] : bounds[-1]] if data is not None else memoryview(b"")
+
+
+def _encoded(values: pa.Array, name: str) -> pa.Array:
+    _require_values(values, name)
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        return _encoded(values.dictionary_decode(), name)
+    if pa.types.is_integer(kind):
+        return _fixed(_INTEGER, values.cast(pa.int64()))
+    if pa.types.is_boolean(kind):
+        return _fixed(_BOOLEAN, values.cast(pa.int64()))
+    if pa.types.is_floating(kind):
+        return _fixed(_FLOAT, pc.add(values.cast(pa.float64()), 0.0))  # -0.0 equals 0.0
+    if pa.types.is_date(kind):
+        return _fixed(_DATE, values.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()))
+    if pa.types.is_timestamp(kind):
+        return _fixed(_TIME, pa.array(micros(values, name)))
+    return _variable(values, name)
+
+
+def _fixed(tag: bytes, values: pa.Array) -> pa.Array:
+    rows = np.empty((len(values), 9), dtype=np.uint8)
+    rows[:, 0] = tag[0]
+    eight = values.to_numpy(zero_copy_only=False).astype(values.type.to_pandas_dtype(), copy=False)
+    rows[:, 1:] = np.ascontiguousarray(eight).view(np.uint8).reshape(-1, 8)
+    fixed = pa.Array.from_buffers(pa.binary(9), len(rows), [None, pa.py_buffer(rows)])
+    return fixed.cast(pa.binary())
+
+
+def _variable(values: pa.Array, name: str) -> pa.Array:
+    kind = values.type
+    if pa.types.is_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        tag = _BYTES
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        tag = _TEXT
+    else:
+        raise SplitError(
+            f"column {name!r} has the type {kind}",
+            expected="integers, text, UUIDs, dates, timestamps, booleans or floats",
+            remedy=f"cast {name!r} to text in the SQL",
+            column=name,
+        )
+    content = values.cast(pa.binary())
+    lengths = _fixed(tag, pc.binary_length(content).cast(pa.int64()))
+    return pc.binary_join_element_wise(lengths, content, b"")
+
+
+def _require_values(values: pa.Array, name: str) -> None:
+    if values.null_count:
+        raise SplitError(
+            f"column {name!r} decides the split, but has NULLs",
+            expected="a value in every row",
+            remedy=f"fill {name!r} in the SQL, with coalesce to the row's own key for instance",
+            column=name,
+        )
+
+
+def derived_key(purpose: str, seed: int) -> bytes:
+    """A 32-byte hash key that belongs to one purpose and one seed."""
+    return blake2b(
+        struct.pack("<q", seed), digest_size=32, person=purpose.encode()[: blake2b.PERSON_SIZE]
+    ).digest()

@@ -1,0 +1,150 @@
+"""The split of a snapshot: assigned once, certified, stored beside it."""
+
+import json
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from plumbline.errors import SplitError
+from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
+from plumbline.spec import PipelineSpec, Scalar
+from plumbline.split.certificate import certify, require_both_labels
+from plumbline.split.policies import SIDES, assign
+from plumbline.split.rows import TrainRows, ValRows, _mint
+from plumbline.versions import SplitVersion
+
+log = logging.getLogger(__name__)
+
+ASSIGNMENT = "assignment.parquet"
+CERTIFICATE = "certificate.json"
+SIDE_COLUMN = "split"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Every row of a snapshot on one side; hands out the training and validation rows."""
+
+    version: SplitVersion
+    snapshot: Snapshot
+    assignment: np.ndarray
+    """Side of every row of the snapshot: int8, shape (snapshot.rows,), read-only."""
+    positive_label: Scalar
+    certificate: dict[str, Any]
+    assignment_digest: str
+
+    def train(self) -> TrainRows:
+        return TrainRows(
+            snapshot=self.snapshot,
+            assignment=self.assignment,
+            positive_label=self.positive_label,
+            minted=_mint,
+        )
+
+    def validation(self) -> ValRows:
+        return ValRows(
+            snapshot=self.snapshot,
+            assignment=self.assignment,
+            positive_label=self.positive_label,
+            minted=_mint,
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Rows by side."""
+        return {name: side["rows"] for name, side in self.certificate["sides"].items()}
+
+
+def build(snapshot: Snapshot, spec: PipelineSpec, folder: Path) -> None:
+    """Assign every row, certify, and write both into an existing folder.
+
+    Raises:
+        SplitError: a row cannot be placed, or a side is empty or has one label only.
+    """
+    started = time.monotonic()
+    _require_free_name(spec)
+    assignment = assign(snapshot, spec)
+    certificate = certify(snapshot, spec, assignment)
+    require_both_labels(certificate, spec)
+    _write_assignment(snapshot, spec, assignment, folder / ASSIGNMENT)
+    text = json.dumps(certificate, indent=1, ensure_ascii=False)
+    (folder / CERTIFICATE).write_text(text, "utf-8")
+    seconds = time.monotonic() - started
+    told = ", ".join(f"{name} {side['rows']:,}" for name, side in certificate["sides"].items())
+    log.info("split %s rows in %.1f s: %s", f"{snapshot.rows:,}", seconds, told)
+
+
+def load(folder: Path, snapshot: Snapshot, spec: PipelineSpec, version: SplitVersion) -> Split:
+    """The split that `build` wrote.
+
+    Raises:
+        SplitError: the folder holds the split of other data.
+    """
+    certificate = json.loads((folder / CERTIFICATE).read_text("utf-8"))
+    assignment = _read_assignment(folder / ASSIGNMENT)
+    if certificate["dataset"]["digest"] != snapshot.digest or len(assignment) != snapshot.rows:
+        raise SplitError(
+            f"{folder} holds the split of {len(assignment):,} rows with the digest "
+            f"{certificate['dataset']['digest'][:12]}",
+            expected=f"{snapshot.rows:,} rows with the digest {snapshot.digest[:12]}",
+            remedy="materialize the split for this dataset version",
+        )
+    return Split(
+        version=version,
+        snapshot=snapshot,
+        assignment=assignment,
+        positive_label=spec.source.positive_label,
+        certificate=certificate,
+        assignment_digest=certificate["assignment_digest"],
+    )
+
+
+def row(split: Split, spec: PipelineSpec) -> dict[str, Any]:
+    """The split's row of `split_versions`."""
+    return {
+        "split_version": split.version,
+        "pipeline": split.snapshot.pipeline,
+        "dataset_version": split.snapshot.dataset_version,
+        "policy": spec.split.model_dump(mode="json"),
+        **{f"{name}_rows": count for name, count in split.counts.items()},
+        "assignment_digest": split.assignment_digest,
+        "certificate": split.certificate,
+    }
+
+
+def _write_assignment(
+    snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray, path: Path
+) -> None:
+    names = pa.array(list(SIDES))
+    writer, start = None, 0
+    for keys in snapshot.batches(spec.source.key):
+        sides = assignment[start : start + keys.num_rows]
+        start += keys.num_rows
+        block = keys.append_column(SIDE_COLUMN, names.take(pa.array(sides)))
+        writer = writer or pq.ParquetWriter(path, block.schema)
+        writer.write_batch(block, row_group_size=BLOCK_ROWS)
+    if writer:
+        writer.close()
+
+
+def _read_assignment(path: Path) -> np.ndarray:
+    sides = pq.read_table(path, columns=[SIDE_COLUMN]).column(0)
+    codes = pc.index_in(sides, value_set=pa.array(list(SIDES)))
+    assignment = codes.to_numpy().astype(np.int8)
+    assignment.flags.writeable = False
+    return assignment
+
+
+def _require_free_name(spec: PipelineSpec) -> None:
+    if SIDE_COLUMN in spec.source.key:
+        raise SplitError(
+            f"a key column is named {SIDE_COLUMN!r}",
+            expected=f"the name {SIDE_COLUMN!r} free for the side of each row",
+            remedy=f"rename it with AS in {spec.source.sql} and in source.key",
+        )

@@ -1,0 +1,94 @@
+"""Re-hash everything that was stored for one dataset version."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from plumbline import store as artifacts
+from plumbline.chain import STAGES, Chain
+from plumbline.errors import PlumblineError
+from plumbline.extract.digest import content_digest
+from plumbline.extract.freeze import snapshot_address
+from plumbline.extract.snapshot import Snapshot
+from plumbline.normalization import apply, parameters
+from plumbline.registry import Registry
+from plumbline.release.bundle import load_bundle
+from plumbline.spec import PipelineSpec
+from plumbline.store import ArtifactStore
+from plumbline.versions import DatasetVersion
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What was found of one stage."""
+
+    stage: str
+    location: Path
+    status: str
+    """verified, absent, or what is wrong."""
+
+    @property
+    def sound(self) -> bool:
+        return self.status in ("verified", "absent")
+
+
+def verify(
+    spec: PipelineSpec, dataset_version: str, registry: Registry, store: ArtifactStore
+) -> Iterator[Verified]:
+    """Each stage's folder: its bytes, and for some stages its meaning too.
+
+    The snapshot's content digest is computed anew from its rows and compared with the
+    registry; the normalization is compared with its registry row; the bundle's golden rows
+    are scored. Absent means never made with the options now declared, or withheld.
+    """
+    row = registry.one("dataset_versions", pipeline=spec.name, dataset_version=dataset_version)
+    folder = store.folder(spec.name, "snapshot", snapshot_address(spec.name, dataset_version))
+    if row is None:
+        yield Verified(stage="snapshot", location=folder, status="not in the registry")
+        return
+    yield Verified(
+        stage="snapshot", location=folder, status=_snapshot_status(folder, row["digest"])
+    )
+    chain = Chain(spec=spec, dataset_version=DatasetVersion(dataset_version), digest=row["digest"])
+    for stage in STAGES:
+        folder = store.folder(spec.name, stage, chain.version(stage))
+        yield Verified(stage=stage, location=folder, status=_status(stage, folder, registry))
+
+
+def _snapshot_status(folder: Path, digest: str) -> str:
+    if not folder.is_dir():
+        return "missing; run the pipeline again to freeze it again from the source"
+    if problems := artifacts.mismatches(folder):
+        return _told(problems)
+    found = content_digest(Snapshot.load(folder))
+    if found != digest:
+        return f"content digest is {found[:12]}, the registry says {digest[:12]}"
+    return "verified"
+
+
+def _status(stage: str, folder: Path, registry: Registry) -> str:
+    if not folder.is_dir():
+        return "absent"
+    try:
+        if problems := artifacts.mismatches(folder):
+            return _told(problems)
+        if stage == "normalization":
+            return _against_registry(folder, registry)
+        if stage == "release":
+            load_bundle(folder / "bundle")
+    except PlumblineError as error:
+        return str(error)
+    return "verified"
+
+
+def _against_registry(folder: Path, registry: Registry) -> str:
+    stored = apply.load(folder)
+    row = registry.one("normalization_params", normalization_version=stored.version)
+    if row is None:
+        return "not in the registry"
+    same = parameters.from_row(row).to_json() == stored.to_json()
+    return "verified" if same else "differs from its row in normalization_params"
+
+
+def _told(problems: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {problem}" for name, problem in sorted(problems.items()))

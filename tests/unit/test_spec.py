@@ -1,0 +1,94 @@
+"""What a user may declare, and what is said of the rest."""
+
+import pytest
+from pydantic import ValidationError
+
+from plumbline.spec import HashSplit, PipelineSpec, TemporalSplit
+
+SOURCE = {"sql": "sql/extracts/x.sql", "key": ["id"], "label": "y"}
+
+
+def spec(**options) -> PipelineSpec:
+    return PipelineSpec.model_validate({"name": "x", "source": SOURCE, **options})
+
+
+def complaint(**options) -> tuple[str, str]:
+    """Location and message of the one error that these options raise."""
+    with pytest.raises(ValidationError) as caught:
+        spec(**options)
+    (error,) = caught.value.errors()
+    return ".".join(map(str, error["loc"])), error["msg"]
+
+
+def test_defaults_are_complete():
+    assert isinstance(spec().split, HashSplit)
+    assert spec().network.widths == [256, 128]
+
+
+def test_a_temporal_split_reads_dates_and_moments():
+    split = {
+        "policy": "temporal",
+        "val_from": "2013-10-01",
+        "test_from": "2013-11-01T00:00:00-04:00",
+    }
+    assert isinstance(spec(source=SOURCE | {"timestamp": "t"}, split=split).split, TemporalSplit)
+
+
+@pytest.mark.parametrize(
+    ("options", "place", "told"),
+    [
+        ({"nework": {}}, "nework", "did you mean 'network'? Allowed here: baselines,"),
+        ({"network": {"learning_rat": 1}}, "network.learning_rat", "did you mean 'learning_rate'?"),
+        ({"network": {"architecture": "tree"}}, "network.architecture", "'dense'"),
+        ({"split": {"policy": "random"}}, "split", "'hash', 'stratified', 'temporal', 'column'"),
+        (
+            {"split": {"policy": "hash", "vall": 0.1}},
+            "split.vall",
+            "Allowed here: policy, seed, test, val",
+        ),
+        (
+            {"split": {"policy": "hash", "val": 0.6, "test": 0.4}},
+            "split.test",
+            "leaves no training rows",
+        ),
+        ({"split": {"policy": "stratified", "val": 1.2}}, "split.val", "between 0 and 1"),
+        ({"source": SOURCE | {"task": "regression"}}, "source.task", "'binary'"),
+        ({"source": {"sql": "a.sql", "label": "y"}}, "source.key", "required"),
+        ({"source": SOURCE | {"label": "id"}}, "source", "also a key column"),
+        ({"source": SOURCE | {"drop": ["y"]}}, "source", "is the label"),
+        (
+            {"source": SOURCE | {"drop": ["a"], "kinds": {"a": "numeric"}}},
+            "source",
+            "both drop and kinds",
+        ),
+        ({"network": {"widths": [8]}}, "network.dropout", "2 dropout rates for 1 widths"),
+        ({"name": "No Name"}, "name", "lower-case"),
+        ({"schedule": {"cron": "0 3 * * *", "tz": "UTC"}}, "schedule.tz", "Allowed here: cron,"),
+    ],
+)
+def test_what_cannot_be_is_refused_where_it_stands(options, place, told):
+    location, message = complaint(**options)
+    assert location == place
+    assert told in message
+
+
+def test_contradictions_between_blocks_are_refused():
+    temporal = {"policy": "temporal", "val_from": "2013-10-01", "test_from": "2013-11-01"}
+    assert "needs source.timestamp" in complaint(split=temporal)[1]
+    grouped = SOURCE | {"group": "customer"}
+    assert "does not keep groups" in complaint(source=grouped, split={"policy": "stratified"})[1]
+    backwards = temporal | {"test_from": "2013-09-01"}
+    timed = SOURCE | {"timestamp": "t"}
+    assert complaint(source=timed, split=backwards)[0] == "split.test_from"
+
+
+def test_every_option_is_described():
+    def undescribed(model, path):
+        for name, field in model.model_fields.items():
+            if field.description is None and not hasattr(field.annotation, "model_fields"):
+                yield f"{path}.{name}"
+            if hasattr(field.annotation, "model_fields"):
+                yield from undescribed(field.annotation, f"{path}.{name}")
+
+    structural = {"spec.split", "spec.schedule"}
+    assert set(undescribed(PipelineSpec, "spec")) - structural == set()

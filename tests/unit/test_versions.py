@@ -1,0 +1,73 @@
+"""Fingerprints differ when anything that counts differs, and only then."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plumbline import versions
+from plumbline.versions import canonical_json, code_version, fingerprint
+
+scalars = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text()
+    | st.floats(allow_nan=False, allow_infinity=False)
+)
+values = st.recursive(
+    scalars, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8
+)
+
+
+@given(st.dictionaries(st.from_regex(r"[a-z]{1,5}", fullmatch=True), values, min_size=1))
+def test_field_order_does_not_count(fields):
+    assert fingerprint(**fields) == fingerprint(**dict(reversed(fields.items())))
+
+
+@given(values, values)
+def test_equal_fingerprints_mean_equal_values(a, b):
+    assert (fingerprint(x=a) == fingerprint(x=b)) == (canonical_json(a) == canonical_json(b))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": None}, {"a": ""}),
+        ({"a": None}, {}),
+        ({"a": "b,c"}, {"a": ["b", "c"]}),
+        ({"a": "x", "b": "y"}, {"a": "xy", "b": ""}),
+        ({"a": 1}, {"a": "1"}),
+        ({"a": 1}, {"a": True}),
+    ],
+)
+def test_what_a_joined_string_would_confuse(one, other):
+    assert fingerprint(**one) != fingerprint(**other)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_what_json_cannot_say_is_refused(value):
+    with pytest.raises(ValueError, match="JSON"):
+        fingerprint(x=value)
+
+
+def _version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str) -> str:
+    (tmp_path / "versioned_module.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    versions.code_version.cache_clear()
+    return code_version("versioned_module")
+
+
+def test_comments_and_docstrings_do_not_change_a_code_version(tmp_path, monkeypatch):
+    bare = _version(tmp_path, monkeypatch, 'def f():\n    return "# kept"\n')
+    told = '"""Module."""\n\n# why\ndef f():\n    """Doc."""\n    return "# kept"  # so\n'
+    assert _version(tmp_path, monkeypatch, told) == bare
+
+
+@pytest.mark.parametrize(
+    "changed", ['def f():\n    return "# other"\n', 'def g():\n    return "# kept"\n']
+)
+def test_code_changes_a_code_version(tmp_path, monkeypatch, changed):
+    bare = _version(tmp_path, monkeypatch, 'def f():\n    return "# kept"\n')
+    assert _version(tmp_path, monkeypatch, changed) != bare
