@@ -11,6 +11,10 @@ from plumbline.normalization import apply, leakage, parameters
 from plumbline.spec import PipelineSpec
 
 
+NUMBERS = ("name", "count", "mean", "std", "min", "max", "center", "scale", "fill")
+"""Statistics shown of each numeric feature."""
+
+
 def normalization_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
     return stage_asset(
         spec,
@@ -58,7 +62,9 @@ def _normalize(bench: Workbench) -> dg.MaterializeResult:
         metadata={
             "training_rows": fitted.row_count,
             "method": fitted.method,
-            "numeric_features": table(parameters.summary(fitted)),
+            "numeric_features": table(
+                {name: getattr(feature, name) for name in NUMBERS} for feature in fitted.numeric
+            ),
             "vocabularies": dg.MetadataValue.json(
                 {vocabulary.name: len(vocabulary.values) for vocabulary in fitted.categories}
             ),

@@ -66,7 +66,7 @@ def show(name: str, dataset_version: str | None, as_json: bool) -> None:
 @click.option("--dataset-version", required=True, help="Name of the dataset version.")
 def verify(name: str, dataset_version: str) -> None:
     """Re-hash the stored snapshot and artifacts of NAME; exit code 1 if one is unsound."""
-    from pipelines.launch import pipeline
+    from pipelines.loading import pipeline
     from pipelines.screen import print_verified
     from plumbline.environment import store_location
     from plumbline.postgres import postgres

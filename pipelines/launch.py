@@ -8,12 +8,10 @@ from pathlib import Path
 import dagster as dg
 
 from assets.stage import partitions
-from pipelines.definitions import ROOT, defs
+from pipelines.definitions import ROOT
+from pipelines.loading import job, pipeline
 from pipelines.schedule import snapshot_config
-from pipelines.training_pipeline import TrainingPipeline
 from plumbline.environment import home
-from plumbline.errors import SpecError
-from plumbline.spec import PipelineSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,50 +35,24 @@ def prepare_home() -> None:
         settings.symlink_to(ROOT / "dagster.yaml")
 
 
-def declared() -> dict[str, PipelineSpec]:
-    """Every pipeline under `pipelines/defs`, by name."""
-    tree = dg.ComponentTree.for_project(ROOT)
-    components = tree.get_all_components(of_type=TrainingPipeline)
-    return {component.spec.name: component.spec for component in components}
-
-
-def pipeline(name: str) -> PipelineSpec:
-    """The declaration of one pipeline.
-
-    Raises:
-        SpecError: there is none of this name.
-    """
-    known = declared()
-    if name not in known:
-        raise SpecError(
-            f"no pipeline is called {name!r}",
-            expected=f"one of {', '.join(sorted(known)) or '(none declared)'}",
-            remedy=f"declare it in pipelines/defs/{name}/defs.yaml",
-        )
-    return known[name]
-
-
 def launch(name: str, dataset_version: str, parameters: Mapping[str, str]) -> Outcome:
     """Register the partition and run the pipeline's job for it.
 
     Raises:
-        SpecError: there is no such pipeline.
+        PlumblineError: there is no such pipeline, or its files are not valid.
     """
     spec = pipeline(name)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(partitions(spec).name or "", [dataset_version])
-        result = (
-            defs()
-            .resolve_job_def(name)
-            .execute_in_process(
-                instance=instance,
-                partition_key=dataset_version,
-                run_config={
-                    **snapshot_config(spec, dict(parameters)),
-                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-                },
-                raise_on_error=False,
-            )
+        result = job(name).execute_in_process(
+            instance=instance,
+            partition_key=dataset_version,
+            run_config={
+                **snapshot_config(spec, dict(parameters)),
+                # The terminal shows Plumbline's own lines; Dagster's stay in its event log.
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+            raise_on_error=False,
         )
         problems = tuple(_problems(result))
         return Outcome(succeeded=result.success, run_id=result.run_id, problems=problems)

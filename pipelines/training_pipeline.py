@@ -13,7 +13,6 @@ from assets.normalization import normalization_asset
 from assets.release import predictions_asset, release_asset
 from assets.snapshot import snapshot_asset
 from assets.split import split_asset
-from assets.stage import partitions
 from pipelines.scaffold import PipelineScaffolder
 from pipelines.schedule import schedule
 from plumbline.spec import PipelineSpec
@@ -67,7 +66,6 @@ def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
     job = dg.define_asset_job(
         name=spec.name,
         selection=dg.AssetSelection.groups(spec.name),
-        partitions_def=partitions(spec),
         description=spec.description or None,
         tags={"pipeline": spec.name},
     )

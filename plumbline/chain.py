@@ -44,6 +44,8 @@ def _source(spec: PipelineSpec, *names: str) -> Options:
     return {name: getattr(spec.source, name) for name in names}
 
 
+_BASELINE = tuple(f"plumbline.baselines.{name}" for name in ("training", "fitted", "auc"))
+
 STAGES: Mapping[str, Stage] = {
     "split": Stage(
         code=("plumbline.split",),
@@ -62,7 +64,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("split",),
     ),
     "random_forest": Stage(
-        code=("plumbline.baselines.random_forest",),
+        code=(*_BASELINE, "plumbline.baselines.random_forest", "plumbline.baselines.forest_arrays"),
         options=lambda spec: {
             "seed": spec.baselines.seed,
             "confidence": spec.baselines.confidence,
@@ -71,7 +73,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("normalization",),
     ),
     "xgboost": Stage(
-        code=("plumbline.baselines.boosted_trees",),
+        code=(*_BASELINE, "plumbline.baselines.boosted_trees"),
         options=lambda spec: {
             "seed": spec.baselines.seed,
             "confidence": spec.baselines.confidence,

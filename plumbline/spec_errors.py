@@ -25,6 +25,8 @@ def _line(detail: Any, model: type[BaseModel]) -> InitErrorDetails:
         message = _unknown(str(location[-1]), sorted(owner.model_fields))
     elif detail["type"] == "missing":
         message = "this option is required"
+    elif detail["type"] == "literal_error":
+        message = f"found {detail['input']!r}; allowed are {detail['ctx']['expected']}"
     return {
         "type": "value_error",
         "loc": location,

@@ -7,7 +7,7 @@ from pathlib import Path
 from plumbline import store as artifacts
 from plumbline.chain import STAGES, Chain
 from plumbline.errors import PlumblineError
-from plumbline.extract.digest import content_digest
+from plumbline.extract.digest import content_of_snapshot
 from plumbline.extract.freeze import snapshot_address
 from plumbline.extract.snapshot import Snapshot
 from plumbline.normalization import apply, parameters
@@ -60,7 +60,7 @@ def _snapshot_status(folder: Path, digest: str) -> str:
         return "missing; run the pipeline again to freeze it again from the source"
     if problems := artifacts.mismatches(folder):
         return _told(problems)
-    found = content_digest(Snapshot.load(folder))
+    found = content_of_snapshot(Snapshot.load(folder)).digest
     if found != digest:
         return f"content digest is {found[:12]}, the registry says {digest[:12]}"
     return "verified"

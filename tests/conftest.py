@@ -1,8 +1,12 @@
 """Fixtures shared by all tests: a real PostgreSQL, a store, a registry."""
 
+import atexit
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -24,15 +28,23 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Address of a PostgreSQL server: TEST_DATABASE_URL, or an embedded one of this session."""
-    given = os.environ.get("TEST_DATABASE_URL")
-    return given or embedded(tmp_path_factory.mktemp("pg") / "data")
+def server() -> str:
+    """Address of a PostgreSQL server: TEST_DATABASE_URL, or an embedded one of this session.
+
+    Its data lies outside pytest's own folder, which every new session of the same user closes
+    to the server's user.
+    """
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        return given
+    folder = Path(tempfile.mkdtemp(prefix="plumbline-test-"))
+    # Registered before the server's own handler, so it runs after the server has stopped.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return embedded(folder / "data")
 
 
-@pytest.fixture
-def postgres(server: str) -> Iterator[Postgres]:
-    """A fresh, empty database."""
+@contextmanager
+def fresh_database(server: str) -> Iterator[Postgres]:
+    """An empty database on `server`, dropped afterwards."""
     name = f"plumbline_test_{os.getpid()}_{next(_numbers)}"
     admin = Postgres(server)
     with admin.connect(autocommit=True) as connection:
@@ -40,6 +52,19 @@ def postgres(server: str) -> Iterator[Postgres]:
     yield Postgres(server.replace("/postgres?", f"/{name}?"))
     with admin.connect(autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def postgres(server: str) -> Iterator[Postgres]:
+    with fresh_database(server) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+def module_postgres(server: str) -> Iterator[Postgres]:
+    """A database that the tests of one module share."""
+    with fresh_database(server) as database:
+        yield database
 
 
 @pytest.fixture

@@ -1,10 +1,12 @@
 """The contract of a fitted model, whatever it is made of."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
 
+from plumbline.errors import BundleError
 from plumbline.normalization.matrix import Matrix
 
 
@@ -23,3 +25,21 @@ class Predictor(Protocol):
     def load(cls, folder: Path) -> Self:
         """The model that `save` wrote."""
         ...
+
+
+def require_columns(matrix: Matrix, names: Sequence[str]) -> None:
+    """Refuse a matrix whose columns are not those the model was fitted on, in their order.
+
+    Raises:
+        BundleError: a column is missing, added or out of place.
+    """
+    if matrix.names == tuple(names):
+        return
+    differing = sorted(set(matrix.names) ^ set(names)) or ["their order"]
+    raise BundleError(
+        f"the rows have {len(matrix.names)} columns that differ from the model's "
+        f"{len(names)}: {', '.join(differing[:5])}",
+        expected="the columns the model was fitted on, in their order",
+        remedy="transform the rows with the model's own normalization",
+        differing=differing,
+    )

@@ -1,12 +1,12 @@
 """Which columns of a snapshot are features, and how each is read."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from plumbline.errors import SpecError
 from plumbline.extract.snapshot import Column, Snapshot
 from plumbline.spec import ColumnSplit, PipelineSpec
-
 
 _NUMBERS = frozenset({"bool", "int16", "int32", "int64", "float", "double"})
 
@@ -35,10 +35,15 @@ def feature_table(snapshot: Snapshot, spec: PipelineSpec) -> FeatureTable:
     Raises:
         SpecError: a declared column is not in the query, or a kind does not fit its type.
     """
-    _require_columns(snapshot, spec)
+    return classify(snapshot.columns, spec)
+
+
+def classify(columns: Sequence[Column], spec: PipelineSpec) -> FeatureTable:
+    """The feature table of a query that returns `columns`; raises as `feature_table` does."""
+    _require_columns(columns, spec)
     roles = _roles(spec)
     features, ignored = [], {}
-    for column in snapshot.columns:
+    for column in columns:
         if column.name in roles:
             ignored[column.name] = roles[column.name]
             continue
@@ -102,8 +107,8 @@ def _require_fit(column: Column, kind: str, spec: PipelineSpec) -> None:
         )
 
 
-def _require_columns(snapshot: Snapshot, spec: PipelineSpec) -> None:
-    present = {column.name for column in snapshot.columns}
+def _require_columns(columns: Sequence[Column], spec: PipelineSpec) -> None:
+    present = {column.name for column in columns}
     declared = {*_roles(spec), *spec.source.kinds}
     missing = sorted(declared - present)
     if missing:

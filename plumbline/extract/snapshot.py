@@ -73,5 +73,7 @@ class Snapshot:
         self, columns: Sequence[str] | None = None, rows: int = BLOCK_ROWS
     ) -> Iterator[pa.RecordBatch]:
         """The rows in total order, `rows` at most at a time; all columns unless named."""
-        with pq.ParquetFile(self.folder / DATA) as file:
-            yield from file.iter_batches(batch_size=rows, columns=list(columns) if columns else None)
+        with pq.ParquetFile(self.folder / DATA, pre_buffer=False) as file:
+            yield from file.iter_batches(
+                batch_size=rows, columns=list(columns) if columns else None
+            )

@@ -46,9 +46,8 @@ def names(path: Path) -> list[str]:
 
 def header(path: Path, schema: pa.Schema) -> pa.Schema:
     """Names and types of what `batches` yields."""
-    text = pa.string()
-    fields = [schema.field(name) if name in schema.names else (name, text) for name in names(path)]
-    return pa.schema(fields)
+    types = {name: schema.field(name).type for name in schema.names}
+    return pa.schema([pa.field(name, types.get(name, pa.string())) for name in names(path)])
 
 
 def _text(path: Path) -> Iterator[pa.RecordBatch]:
@@ -85,9 +84,7 @@ def _typed(text: pa.RecordBatch, schema: pa.Schema, path: Path, done: int) -> pa
     return pa.RecordBatch.from_pydict(columns)
 
 
-def _parsed(
-    values: pa.Array, wanted: pa.DataType, name: str, path: Path, done: int
-) -> pa.Array:
+def _parsed(values: pa.Array, wanted: pa.DataType, name: str, path: Path, done: int) -> pa.Array:
     if wanted == values.type:
         return values
     spelled = _spelled(values, wanted)
@@ -110,7 +107,7 @@ def _spelled(values: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pa.types.is_string(wanted) or pa.types.is_large_string(wanted):
         return values
     trimmed = pc.utf8_trim_whitespace(values)
-    spelled = pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+    spelled = pc.if_else(pc.equal(trimmed, pa.scalar("")), None, trimmed)
     if pa.types.is_integer(wanted):
         # pandas writes a whole number as 12.0 when another row of its column is NULL.
         return pc.replace_substring_regex(spelled, r"^\+?(-?\d+)(\.0*)?$", r"\1")

@@ -4,20 +4,18 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from plumbline import store
 from plumbline.errors import BundleError
 from plumbline.store import sha256_of
 
 
 def inventory(folder: Path, *, without: str) -> dict[str, str]:
-    """SHA-256 by relative path of every file but `without` and the store's own record.
+    """SHA-256 by relative path of every file but `without`.
 
     Raises:
         BundleError: something in the folder is a link, or neither a file nor a folder.
     """
-    left_out = {without, store.MANIFEST}
     paths = {path.relative_to(folder).as_posix(): path for path in _plain_files(folder)}
-    return {name: sha256_of(paths[name]) for name in sorted(paths.keys() - left_out)}
+    return {name: sha256_of(paths[name]) for name in sorted(paths.keys() - {without})}
 
 
 def verify(folder: Path, recorded: Mapping[str, str], *, without: str) -> None:

@@ -31,7 +31,7 @@ class Versions:
     split_version: str
     normalization_version: str
     model_version: str
-    verdict_version: str
+    evaluation_version: str
     """The evaluation whose verdict chose this model."""
     bundle_version: str
 

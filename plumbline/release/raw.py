@@ -1,8 +1,10 @@
-"""Raw rows as a model expects them: its columns, in its order, in its types."""
+"""Raw rows as a model expects them: its columns, in its order, in their types."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from plumbline.errors import BundleError
 from plumbline.release.manifest import Input
@@ -18,9 +20,9 @@ def conform(
 ) -> pa.RecordBatch:
     """The columns that `inputs` names, in that order and in the types of `schema`.
 
-    Other columns are left out. Types of the same family are cast where no value changes
-    (int64 to int32, say); text is never read as a number. Messages call the rows `where`
-    and count them from `first_row`.
+    Other columns are left out. Types of one family are cast where no value changes (int64 to
+    int32, say); text is read as a number only for `numeric`, which Plumbline itself holds as
+    text. Messages call the rows `where` and count them from `first_row`.
 
     Raises:
         BundleError: a column is missing, twice there, of another type, or holds a value
@@ -28,8 +30,10 @@ def conform(
     """
     require_columns(batch.schema, inputs, schema, where=where)
     columns = [
-        _cast(batch.column(one.name), one, schema.field(place).type, where, first_row)
-        for place, one in enumerate(inputs)
+        _Cast(one=one, where=where, first_row=first_row).column(
+            batch.column(one.name), schema.field(one.name).type
+        )
+        for one in inputs
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
 
@@ -37,7 +41,7 @@ def conform(
 def require_columns(
     found: pa.Schema, inputs: Sequence[Input], schema: pa.Schema, *, where: str
 ) -> None:
-    """Refuse columns that are missing, ambiguous or of another family of types."""
+    """Refuse columns that are missing, there twice, or of another family of types."""
     missing = [one.name for one in inputs if one.name not in found.names]
     if missing:
         raise BundleError(
@@ -55,33 +59,19 @@ def require_columns(
             columns=twice,
         )
     for one in inputs:
-        _require_type(found.field(one.name).type, one, schema.field(one.name).type, where)
+        _require_family(found.field(one.name).type, one, schema.field(one.name).type, where)
 
 
-def _require_type(found: pa.DataType, one: Input, wanted: pa.DataType, where: str) -> None:
-    if not pa.types.is_null(found) and _family(found) != _family(wanted):
-        raise BundleError(
-            f"{where}: column {one.name!r} is {found}",
-            expected=f"{one.postgres_type} ({wanted})",
-            remedy="give the column in the type that the extract's SQL selects",
-            column=one.name,
-        )
-
-
-def _cast(
-    values: pa.Array, one: Input, wanted: pa.DataType, where: str, first_row: int
-) -> pa.Array:
-    try:
-        return values.cast(wanted)
-    except pa.ArrowInvalid as error:
-        row = first_misfit(values, wanted)
-        raise BundleError(
-            f"{where}: column {one.name!r} holds {values[row].as_py()!r} in row {first_row + row}",
-            expected=f"values of {one.postgres_type} ({wanted})",
-            remedy="correct the value, or leave it NULL",
-            column=one.name,
-            row=first_row + row,
-        ) from error
+def parsed_schema(inputs: Sequence[Input], schema: pa.Schema) -> pa.Schema:
+    """Types that text is parsed into: those of `schema`, and float8 for `numeric` numbers."""
+    return pa.schema(
+        [
+            pa.field(one.name, pa.float64())
+            if _is_exact(one) and one.kind == "numeric"
+            else schema.field(one.name)
+            for one in inputs
+        ]
+    )
 
 
 def first_misfit(values: pa.Array, wanted: pa.DataType) -> int:
@@ -96,6 +86,58 @@ def first_misfit(values: pa.Array, wanted: pa.DataType) -> int:
     return low
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Cast:
+    """One column on its way to its type."""
+
+    one: Input
+    where: str
+    first_row: int
+
+    def column(self, values: pa.Array, wanted: pa.DataType) -> pa.Array:
+        if not _is_exact(self.one):
+            return self.to(wanted, values)
+        text = self.to(pa.string(), values)
+        self.to(pa.float64(), text)
+        return _trimmed(text) if self.one.kind == "category" else text
+
+    def to(self, wanted: pa.DataType, values: pa.Array) -> pa.Array:
+        try:
+            return values.cast(wanted)
+        except pa.ArrowInvalid as error:
+            place = first_misfit(values, wanted)
+            row = self.first_row + place
+            raise BundleError(
+                f"{self.where}: column {self.one.name!r} holds {values[place].as_py()!r} "
+                f"in row {row}",
+                expected=f"values of {self.one.postgres_type} ({wanted})",
+                remedy="correct the value, or leave it NULL",
+                column=self.one.name,
+                row=row,
+            ) from error
+
+
+def _require_family(found: pa.DataType, one: Input, wanted: pa.DataType, where: str) -> None:
+    accepted = ("number", "text") if _is_exact(one) else (_family(wanted),)
+    if _family(found) not in (*accepted, "null"):
+        raise BundleError(
+            f"{where}: column {one.name!r} is {found}",
+            expected=f"{one.postgres_type} ({wanted})",
+            remedy="give the column in the type that the extract's SQL selects",
+            column=one.name,
+        )
+
+
+def _is_exact(one: Input) -> bool:
+    """Whether the snapshot holds the column's numbers as text."""
+    return one.postgres_type == "numeric"
+
+
+def _trimmed(text: pa.Array) -> pa.Array:
+    """Without trailing zeros, as the extract selects them: equal numbers, equal categories."""
+    return pc.replace_substring_regex(text, r"^(-?\d+)(?:\.0*|(\.\d*[1-9])0*)$", r"\1\2")
+
+
 def _fits(values: pa.Array, wanted: pa.DataType) -> bool:
     try:
         values.cast(wanted)
@@ -108,8 +150,13 @@ def _family(kind: pa.DataType) -> str:
     types = pa.types
     if types.is_dictionary(kind):
         return _family(kind.value_type)
-    if types.is_integer(kind) or types.is_floating(kind) or types.is_decimal(kind):
-        return "number"
-    if types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind):
-        return "text"
-    return str(kind)
+    if types.is_timestamp(kind):
+        return f"timestamp {'with' if kind.tz else 'without'} time zone"
+    families = {
+        "number": (types.is_integer, types.is_floating, types.is_decimal),
+        "text": (types.is_string, types.is_large_string, types.is_string_view),
+        "date": (types.is_date,),
+    }
+    return next(
+        (name for name, tests in families.items() if any(t(kind) for t in tests)), str(kind)
+    )

@@ -12,6 +12,8 @@ import pyarrow.parquet as pq
 from plumbline.errors import BundleError
 from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
 from plumbline.release.bundle import Bundle, load_bundle
+from plumbline.release.manifest import Manifest
+from plumbline.release.raw import parsed_schema, require_columns
 from plumbline.release.table_files import Source, format_of, writing
 
 log = logging.getLogger(__name__)
@@ -45,14 +47,16 @@ def score_file(bundle_folder: Path, source: Path, target: Path, *, rows: int = B
     format_of(target)
     _require_separate(bundle_folder, source, target)
     bundle = load_bundle(bundle_folder)
-    table = Source(path=source, types=bundle.schema)
+    inputs = bundle.manifest.inputs
+    table = Source(path=source, types=parsed_schema(inputs, bundle.schema))
     found = table.schema
-    require_columns(found, bundle.manifest.inputs, bundle.schema, where=str(source))
+    require_columns(found, inputs, bundle.schema, where=str(source))
     _require_names(found, source)
     with writing(target, pa.schema([*found, *OUTPUT])) as writer:
         done = 0
         for batch, first in _numbered(table.batches(rows)):
-            writer.write_batch(_beside(batch, _scores(bundle, batch, str(source), first)))
+            scores = bundle.score(batch, where=str(source), first_row=first)
+            writer.write_batch(_beside(batch, scores, bundle.manifest))
             done += batch.num_rows
     return done
 
@@ -67,7 +71,8 @@ def score_snapshot(bundle: Bundle, snapshot: Snapshot, folder: Path) -> int:
     writer, done = None, 0
     try:
         for batch, first in _numbered(snapshot.batches(columns)):
-            scored = _beside(batch.select(list(snapshot.key)), bundle, batch, first)
+            scores = bundle.score(batch, where="the snapshot", first_row=first)
+            scored = _beside(batch.select(list(snapshot.key)), scores, bundle.manifest)
             writer = writer or pq.ParquetWriter(folder / PREDICTIONS, scored.schema)
             writer.write_batch(scored)
             done += scored.num_rows
@@ -77,15 +82,13 @@ def score_snapshot(bundle: Bundle, snapshot: Snapshot, folder: Path) -> int:
     return done
 
 
-def _beside(
-    kept: pa.RecordBatch, bundle: Bundle, batch: pa.RecordBatch, first: int
-) -> pa.RecordBatch:
-    scores = bundle.score(batch, first_row=first)
-    versions = bundle.manifest.versions
+def _beside(kept: pa.RecordBatch, scores: np.ndarray, manifest: Manifest) -> pa.RecordBatch:
+    """The columns of `OUTPUT` to the right of `kept`."""
+    versions = [pa.scalar(getattr(manifest.versions, name)) for name in OUTPUT.names[2:]]
     added = [
         pa.array(scores),
-        pa.array((scores >= bundle.manifest.threshold).astype(np.int8)),
-        *(pa.repeat(pa.scalar(getattr(versions, name)), len(scores)) for name in OUTPUT.names[2:]),
+        pa.array((scores >= manifest.threshold).astype(np.int8)),
+        *(pa.repeat(version, len(scores)) for version in versions),
     ]
     schema = pa.schema([*kept.schema, *OUTPUT])
     return pa.RecordBatch.from_arrays([*kept.columns, *added], schema=schema)

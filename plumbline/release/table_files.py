@@ -19,7 +19,7 @@ from plumbline.release import csv_rows
 Format = Literal["parquet", "csv"]
 FORMATS: dict[str, Format] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
 
-type_Writer = pq.ParquetWriter | arrow_csv.CSVWriter
+Writer = pq.ParquetWriter | arrow_csv.CSVWriter
 
 
 def format_of(path: Path) -> Format:
@@ -70,7 +70,7 @@ class Source:
 
 
 @contextmanager
-def writing(target: Path, schema: pa.Schema) -> Iterator[type_Writer]:
+def writing(target: Path, schema: pa.Schema) -> Iterator[Writer]:
     """A writer (`.write_batch`) whose file takes the name `target` only when all went well.
 
     Raises:
@@ -86,7 +86,7 @@ def writing(target: Path, schema: pa.Schema) -> Iterator[type_Writer]:
         draft.unlink(missing_ok=True)
 
 
-def _writer(draft: Path, form: Format, schema: pa.Schema) -> type_Writer:
+def _writer(draft: Path, form: Format, schema: pa.Schema) -> Writer:
     if form == "csv":
         return arrow_csv.CSVWriter(draft, schema)
     return pq.ParquetWriter(draft, schema)

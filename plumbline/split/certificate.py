@@ -69,7 +69,7 @@ def require_both_labels(certificate: Certificate, spec: PipelineSpec) -> None:
         )
         policy = certificate["policy"]["policy"]
         raise SplitError(
-            f"policy {policy!r} leaves {' and '.join(bad)} empty or with one label only ({told})",
+            f"policy {policy!r} leaves {', '.join(bad)} empty or with one label only ({told})",
             expected="rows of both labels in train, val and test",
             remedy=_remedy(certificate, spec),
             counts=counts,
@@ -129,9 +129,9 @@ def _time(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> dic
     for batch, sides in _blocks(snapshot, [column], assignment):
         known = batch.column(0).is_valid()
         moments = micros(batch.column(0).filter(known), column)
-        sides = sides[known.to_numpy(zero_copy_only=False)]
+        side_of = sides[known.to_numpy(zero_copy_only=False)]
         for name, code in SIDES.items():
-            here = moments[sides == code]
+            here = moments[side_of == code]
             if here.size:
                 first[name] = min(first.get(name, here[0]), here.min())
                 last[name] = max(last.get(name, here[0]), here.max())

@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -24,8 +25,7 @@ def canonical(batch: pa.RecordBatch, columns: Sequence[str]) -> pa.Array:
     Raises:
         SplitError: a value is NULL, or a column's type cannot identify rows.
     """
-    parts = [_encoded(batch.column(name), name) for name in columns]
-    return pc.binary_join_element_wise(*parts, b"")
+    return _appended([_encoded(batch.column(name), name) for name in columns])
 
 
 def hash64(encoded: pa.Array, key: bytes) -> np.ndarray:
@@ -41,35 +41,35 @@ def hash64(encoded: pa.Array, key: bytes) -> np.ndarray:
 
 def joined(encoded: pa.Array) -> memoryview:
     """All values of a binary array one after the other, without a copy."""
-    _, offsets, data = encoded.buffers()
-    bounds = np.frombuffer(offsets, dtype=np.int32)[encoded.offset :][: len(encoded) + 1]
-    return memoryview(data)[bounds[0] : bounds[-1]] if data is not None else memoryview(b"")
+    buffers: Any = encoded.buffers()
+    bounds = np.frombuffer(buffers[1], dtype=np.int32)[encoded.offset :]
+    return memoryview(buffers[2])[bounds[0] : bounds[len(encoded)]]
 
 
 def _encoded(values: pa.Array, name: str) -> pa.Array:
     _require_values(values, name)
+    values = plain(values)
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        return _encoded(values.dictionary_decode(), name)
     if pa.types.is_integer(kind):
-        return _fixed(_INTEGER, values.cast(pa.int64()))
-    if pa.types.is_boolean(kind):
-        return _fixed(_BOOLEAN, values.cast(pa.int64()))
-    if pa.types.is_floating(kind):
-        return _fixed(_FLOAT, pc.add(values.cast(pa.float64()), 0.0))  # -0.0 equals 0.0
-    if pa.types.is_date(kind):
-        return _fixed(_DATE, values.cast(pa.date32()).cast(pa.int32()).cast(pa.int64()))
-    if pa.types.is_timestamp(kind):
-        return _fixed(_TIME, pa.array(micros(values, name)))
-    return _variable(values, name)
+        tag, eight = _INTEGER, values.cast(pa.int64())
+    elif pa.types.is_boolean(kind):
+        tag, eight = _BOOLEAN, values.cast(pa.int64())
+    elif pa.types.is_floating(kind):
+        tag, eight = _FLOAT, pc.add(values.cast(pa.float64()), 0.0)  # -0.0 equals 0.0
+    elif pa.types.is_date(kind) or pa.types.is_timestamp(kind):
+        tag = _DATE if pa.types.is_date(kind) else _TIME
+        eight = pa.array(micros(values, name))
+    else:
+        return _variable(values, name)
+    return _fixed(tag, eight)
 
 
 def _fixed(tag: bytes, values: pa.Array) -> pa.Array:
     rows = np.empty((len(values), 9), dtype=np.uint8)
     rows[:, 0] = tag[0]
-    eight = values.to_numpy(zero_copy_only=False).astype(values.type.to_pandas_dtype(), copy=False)
+    eight = values.to_numpy(zero_copy_only=False)
     rows[:, 1:] = np.ascontiguousarray(eight).view(np.uint8).reshape(-1, 8)
-    fixed = pa.Array.from_buffers(pa.binary(9), len(rows), [None, pa.py_buffer(rows)])
+    fixed = pa.Array.from_buffers(pa.binary(9), len(rows), [None, pa.py_buffer(rows.data)])
     return fixed.cast(pa.binary())
 
 
@@ -86,9 +86,13 @@ def _variable(values: pa.Array, name: str) -> pa.Array:
             remedy=f"cast {name!r} to text in the SQL",
             column=name,
         )
-    content = values.cast(pa.binary())
-    lengths = _fixed(tag, pc.binary_length(content).cast(pa.int64()))
-    return pc.binary_join_element_wise(lengths, content, b"")
+    content: Any = values.cast(pa.binary())
+    return _appended([_fixed(tag, pc.binary_length(content).cast(pa.int64())), content])
+
+
+def _appended(parts: list[Any]) -> pa.Array:
+    separator: Any = b""
+    return pc.binary_join_element_wise(*parts, separator)
 
 
 def _require_values(values: pa.Array, name: str) -> None:
@@ -99,6 +103,12 @@ def _require_values(values: pa.Array, name: str) -> None:
             remedy=f"fill {name!r} in the SQL, with coalesce to the row's own key for instance",
             column=name,
         )
+
+
+def plain(values: pa.Array) -> pa.Array:
+    """`values` without dictionary encoding."""
+    kind: Any = values.type
+    return values.cast(kind.value_type) if pa.types.is_dictionary(kind) else values
 
 
 def derived_key(purpose: str, seed: int) -> bytes:

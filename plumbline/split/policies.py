@@ -12,7 +12,7 @@ from plumbline.errors import SplitError
 from plumbline.extract import labels
 from plumbline.extract.snapshot import Snapshot
 from plumbline.spec import ColumnSplit, HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
-from plumbline.split.keys import canonical, derived_key, hash64
+from plumbline.split.keys import canonical, derived_key, hash64, plain
 from plumbline.split.rows import TEST, TRAIN, VAL
 from plumbline.split.times import micros, moment_micros
 
@@ -126,13 +126,13 @@ def _by_column(snapshot: Snapshot, spec: PipelineSpec, split: ColumnSplit) -> np
         values = _text(batch.column(0), split.column)
         codes = pc.index_in(values, value_set=pa.array(list(SIDES)))
         others.update(map(repr, values.filter(pc.is_null(codes)).to_pylist()))
-        parts.append(pc.fill_null(codes, TRAIN).to_numpy(zero_copy_only=False).astype(np.int8))
+        parts.append(codes.fill_null(TRAIN).to_numpy().astype(np.int8))
     _require_known(others, spec, split.column)
     return _concatenated(parts)
 
 
 def _text(values: pa.Array, column: str) -> pa.Array:
-    values = values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+    values = plain(values)
     if not (pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
         raise SplitError(
             f"split.column {column!r} has the type {values.type}",

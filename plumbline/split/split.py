@@ -121,12 +121,12 @@ def row(split: Split, spec: PipelineSpec) -> dict[str, Any]:
 def _write_assignment(
     snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray, path: Path
 ) -> None:
-    names = pa.array(list(SIDES))
+    names = np.array(list(SIDES))
     writer, start = None, 0
     for keys in snapshot.batches(spec.source.key):
         sides = assignment[start : start + keys.num_rows]
         start += keys.num_rows
-        block = keys.append_column(SIDE_COLUMN, names.take(pa.array(sides)))
+        block = keys.append_column(SIDE_COLUMN, pa.array(names[sides]))
         writer = writer or pq.ParquetWriter(path, block.schema)
         writer.write_batch(block, row_group_size=BLOCK_ROWS)
     if writer:

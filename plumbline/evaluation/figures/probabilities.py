@@ -1,0 +1,82 @@
+"""Whether scores mean what they say: observed shares over predicted probabilities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from plumbline.evaluation.figures.style import (
+    DASHED,
+    GREY,
+    colour,
+    dress,
+    figure,
+    legend,
+    png,
+    title,
+)
+
+_BINS = 10
+"""Bins of the reliability curve, of equally many rows."""
+
+
+def calibration(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
+    """Share of positives over mean score in bins of equally many rows; histogram below.
+
+    labels, and scores by kind: shape (n,).
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    drawn = figure(5.4)
+    upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    for kind, values in scores.items():
+        _reliability(upper, labels, values, kind)
+    # Rare positives would vanish in the corner of a full unit square.
+    far = max(float(np.quantile(values, 0.995)) for values in scores.values())
+    limit = min(1.0, 1.05 * max(far, upper.get_ylim()[1]))
+    upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, zorder=1)
+    upper.set(xlim=(0, limit), ylim=(0, limit))
+    dress(upper, title=f"Calibration on {len(labels):,} test rows", y="Share of positives")
+    legend(upper, loc="upper left")
+    edges = np.linspace(0, limit, 41)
+    for kind, values in scores.items():
+        lower.hist(values, bins=edges, histtype="step", color=colour(kind), linewidth=1.3)
+    dress(lower, x="Predicted probability", y="Rows")
+    lower.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
+    lower.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
+    return png(drawn)
+
+
+def _reliability(axes: Any, labels: np.ndarray, scores: np.ndarray, kind: str) -> None:
+    predicted, observed, error = _bins(labels, scores)
+    axes.errorbar(
+        predicted,
+        observed,
+        yerr=error,
+        color=colour(kind),
+        marker="o",
+        markersize=4,
+        linewidth=1.5,
+        elinewidth=1,
+        label=title(kind),
+    )
+
+
+def _bins(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean score, share of positives and the reach of its 95 % Wilson interval, per bin.
+
+    Equal scores stay in one bin, so a constant model has one point.
+    """
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    at = np.unique(np.searchsorted(edges, scores, side="left"), return_inverse=True)[1]
+    rows = np.bincount(at)
+    predicted = np.bincount(at, weights=scores) / rows
+    observed = np.bincount(at, weights=labels) / rows
+    return predicted, observed, _wilson(observed, rows)
+
+
+def _wilson(share: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    z = 1.96
+    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
+    reach = z * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows**2)) / (1 + z * z / rows)
+    return np.maximum(0, np.stack([share - (middle - reach), middle + reach - share]))

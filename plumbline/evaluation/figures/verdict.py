@@ -1,0 +1,78 @@
+"""Candidates beside each other, and the difference that decides."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from plumbline.evaluation.figures.style import (
+    DASHED,
+    GREY,
+    INK,
+    beside,
+    colour,
+    dress,
+    figure,
+    png,
+    title,
+)
+
+
+def intervals(
+    candidates: Mapping[str, Mapping[str, Any]], comparison: Mapping[str, Any], confidence: float
+) -> bytes:
+    """AUC of every candidate on val and test; below, what the network adds.
+
+    candidates, comparison: as in `Evaluation`.
+    """
+    difference = comparison["difference"]
+    height = 1.3 + 0.5 * len(candidates)
+    if difference is None:
+        drawn = figure(height)
+        upper = drawn.subplots()
+    else:
+        drawn = figure(height + 1.5)
+        upper, lower = drawn.subplots(2, 1, height_ratios=[height, 1.5])
+        _difference(lower, comparison)
+    _areas(upper, candidates)
+    dress(upper, title=f"AUC with {100 * confidence:g} % intervals", grid="x")
+    return png(drawn)
+
+
+def _areas(axes: Any, candidates: Mapping[str, Mapping[str, Any]]) -> None:
+    for place, (kind, one) in enumerate(candidates.items()):
+        for side, offset, face in (("val", -0.14, "white"), ("test", 0.14, colour(kind))):
+            area = one[side]["roc_auc"]
+            _whisker(axes, area, place + offset, colour(kind), face)
+            text = f"{side} {area['value']:.4f}"
+            beside(axes, area["high"], place + offset, text, offset=6)
+    axes.set_yticks(range(len(candidates)), [title(kind) for kind in candidates])
+    axes.set_ylim(len(candidates) - 0.5, -0.5)
+    low, high = axes.get_xlim()
+    axes.set_xlim(low, high + 0.18 * (high - low))
+
+
+def _difference(axes: Any, comparison: Mapping[str, Any]) -> None:
+    gain, difference = comparison["minimum_gain"], comparison["difference"]
+    baseline = comparison["baseline"]
+    axes.axvline(0, color=GREY, linewidth=1)
+    axes.axvline(gain, color=colour("network"), linewidth=1.2, linestyle=DASHED)
+    _whisker(axes, difference, 0, INK, INK)
+    axes.annotate(
+        f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})",
+        (difference["value"], 0),
+        xytext=(0, 9),
+        textcoords="offset points",
+        ha="center",
+        fontsize=8.5,
+        color=INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+    )
+    axes.set_yticks([])
+    axes.set_ylim(-0.8, 1.2)
+    axes.margins(x=0.25)
+    dress(axes, title=f"Test AUC of the network minus {title(baseline)}", grid="x")
+    axes.set_xlabel(f"dashed: minimum gain {gain:g}", fontsize=9, color=colour("network"))
+
+
+def _whisker(axes: Any, measured: Mapping[str, float], place: float, hue: str, face: str) -> None:
+    axes.plot([measured["low"], measured["high"]], [place, place], color=hue, linewidth=2)
+    axes.plot(measured["value"], place, marker="o", markersize=6.5, markerfacecolor=face, color=hue)

@@ -1,0 +1,151 @@
+"""From the source to a folder: rows checked, hashed and written as they stream past."""
+
+import logging
+import time
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from plumbline.errors import ExtractError
+from plumbline.extract.digest import Content, Digester, blocks, content_of_snapshot
+from plumbline.extract.features import classify
+from plumbline.extract.proof import KeyProof, LabelProof
+from plumbline.extract.query import Query
+from plumbline.extract.read import KEY_COLLATION, Source, describe, ordered, reading
+from plumbline.extract.snapshot import BLOCK_ROWS, DATA, Column, Snapshot
+from plumbline.extract.types import SourceColumn, require_exact_key
+from plumbline.postgres import Postgres
+from plumbline.spec import PipelineSpec
+
+log = logging.getLogger(__name__)
+
+PROGRESS_SECONDS = 2
+
+
+def extract(
+    folder: Path, spec: PipelineSpec, dataset_version: str, query: Query, postgres: Postgres
+) -> Snapshot:
+    """Read the query's rows into `folder`, then read them back.
+
+    Raises:
+        QueryFailed, UnsupportedType: the query or a column's type is refused.
+        SpecError: a declared column is not selected.
+        KeyViolation, LabelViolation, ExtractError: the rows break the extract's contract.
+        DatabaseUnreachable: no connection, or it was lost on the way.
+    """
+    columns, statement = _prepared(spec, query, postgres)
+    log.info("%s: reading %s from %s", spec.name, query.file, postgres.place)
+    with reading(statement, columns, query, postgres) as source:
+        content = _write(folder / DATA, source, columns, spec)
+    snapshot = Snapshot(
+        pipeline=spec.name,
+        dataset_version=dataset_version,
+        digest=content.digest,
+        rows=content.rows,
+        columns=_columns(content, columns),
+        key=tuple(spec.source.key),
+        label=spec.source.label,
+        query=query.text,
+        parameters=dict(query.parameters),
+        server_version=source.server_version,
+        key_collation=KEY_COLLATION,
+        postgres_snapshot=source.postgres_snapshot,
+        folder=folder,
+    )
+    snapshot.save_record()
+    _require_readable(snapshot, content)
+    return snapshot
+
+
+def _prepared(
+    spec: PipelineSpec, query: Query, postgres: Postgres
+) -> tuple[tuple[SourceColumn, ...], str]:
+    with postgres.connect(client_encoding="UTF8") as connection:
+        connection.read_only = True
+        columns = describe(query, connection)
+        # Before a row is read, for the version's name would be bound to a wrong query.
+        classify([_column(column) for column in columns], spec)
+        require_exact_key(columns, spec.source.key, query.file)
+        return columns, ordered(query, columns, spec.source.key, connection)
+
+
+def _write(
+    path: Path, source: Source, columns: tuple[SourceColumn, ...], spec: PipelineSpec
+) -> Content:
+    schema = pa.schema([column.field for column in columns])
+    digester, proofs = Digester(schema), (KeyProof(spec.source), LabelProof(spec.source))
+    progress = Progress(spec.name)
+    with _parquet(path, schema) as file:
+        for block in blocks(source.batches):
+            file.write_batch(block, BLOCK_ROWS)
+            digester.update(block)
+            for proof in proofs:
+                proof.see(block)
+            progress.add(block.num_rows)
+            del block  # the next one takes its place in memory
+    _require_rows(progress.rows, spec)
+    for proof in proofs:
+        proof.conclude()
+    progress.report()
+    return digester.content()
+
+
+def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
+    # Floats hardly ever repeat, and looking for repeats is what writing them would cost most.
+    repeating: Any = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=repeating)
+
+
+class Progress:
+    """Counts rows and logs their rate, every other second at most."""
+
+    def __init__(self, name: str):
+        self.rows = 0
+        self._name = name
+        self._started = self._told = time.monotonic()
+
+    def add(self, rows: int) -> None:
+        self.rows += rows
+        if time.monotonic() - self._told >= PROGRESS_SECONDS:
+            self.report()
+
+    def report(self) -> None:
+        self._told = time.monotonic()
+        rate = self.rows / max(self._told - self._started, 1e-9)
+        log.info("%s: %s rows read, %s rows/s", self._name, f"{self.rows:,}", f"{rate:,.0f}")
+
+
+def _column(column: SourceColumn, nulls: int = 0, digest: str = "") -> Column:
+    return Column(
+        name=column.name,
+        postgres_type=column.postgres_type,
+        arrow_type=str(column.storage.arrow),
+        nulls=nulls,
+        digest=digest,
+    )
+
+
+def _columns(content: Content, columns: tuple[SourceColumn, ...]) -> tuple[Column, ...]:
+    counted = zip(columns, content.nulls, content.digests, strict=True)
+    return tuple(_column(column, nulls, digest) for column, nulls, digest in counted)
+
+
+def _require_rows(rows: int, spec: PipelineSpec) -> None:
+    if not rows:
+        raise ExtractError(
+            f"{spec.source.sql} returned no rows",
+            expected="at least one row",
+            remedy="check its conditions, its parameters and whether the tables are filled",
+        )
+
+
+def _require_readable(snapshot: Snapshot, content: Content) -> None:
+    found = content_of_snapshot(snapshot)
+    if found.digest != content.digest:
+        raise ExtractError(
+            f"{snapshot.folder / DATA} reads back with digest {found.digest[:12]}",
+            expected=f"the digest of what was written, {content.digest[:12]}",
+            remedy="check the disk and the memory of this machine; nothing was kept",
+        )

@@ -1,0 +1,147 @@
+"""Statistics of the training rows, streamed: memory does not grow with their number."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from plumbline.errors import LeakageError, NormalizationError
+from plumbline.extract.features import FeatureTable
+from plumbline.extract.snapshot import BLOCK_ROWS
+from plumbline.normalization.columns import infinities, numbers, require_finite
+from plumbline.normalization.moments import Moments, extended, moments
+from plumbline.normalization.parameters import Normalization, QuantileSample, Vocabulary
+from plumbline.normalization.progress import Progress
+from plumbline.normalization.quantiles import Sampling, sampling
+from plumbline.normalization.scales import Scaled, scaled, statistics
+from plumbline.normalization.vocabulary import frequencies
+from plumbline.spec import NormalizationSpec
+from plumbline.split.rows import TrainRows
+from plumbline.versions import NormalizationVersion
+
+log = logging.getLogger(__name__)
+
+COLUMNS_PER_PASS = 64
+"""Numeric features read together: a sample of them takes at most 64 x 200,000 x 8 bytes."""
+
+
+def fit(
+    train: TrainRows,
+    features: FeatureTable,
+    options: NormalizationSpec,
+    version: NormalizationVersion,
+    *,
+    rows: int = BLOCK_ROWS,
+) -> Normalization:
+    """Fit the declared method on the training rows, `rows` snapshot rows at a time.
+
+    NULL and NaN count as missing. Statistics are float64; mean and spread merge block by
+    block (`moments.extended`). Medians and quantiles are exact up to `SAMPLE_ROWS` training
+    rows, then of the sample that `Sampling` describes.
+
+    Raises:
+        LeakageError: `train` is anything but training rows.
+        NormalizationError: a value is infinite or not a number, a spread exceeds float64,
+            or no feature is left.
+    """
+    _require_train(train)
+    sample = sampling(train.count) if options.method in ("robust", "quantile") else None
+    numeric = _scaled_columns(train, _named(features, "numeric"), options.method, sample, rows)
+    categories, dropped = _vocabularies(
+        train, _named(features, "category"), options.max_categories, rows
+    )
+    fitted = Normalization(
+        version=version,
+        method=options.method,
+        row_count=train.count,
+        numeric=tuple(one.feature for one in numeric if one.feature),
+        categories=categories,
+        indicators=tuple(one.name for one in numeric if one.indicator),
+        dropped={one.name: one.dropped for one in numeric if one.dropped} | dropped,
+        sample=sample and QuantileSample(rows=sample.rows, of=sample.of, exact=sample.exact),
+    )
+    _require_features(fitted)
+    return fitted
+
+
+def _scaled_columns(
+    train: TrainRows, names: Sequence[str], method: str, sample: Sampling | None, rows: int
+) -> list[Scaled]:
+    """What each numeric feature comes to, in the order of `names`."""
+    results: list[Scaled] = []
+    for first in range(0, len(names), COLUMNS_PER_PASS):
+        block = names[first : first + COLUMNS_PER_PASS]
+        seen = _pass(train, block, sample, rows)
+        require_finite(seen.infinite, block, train.count, "training rows")
+        columns = statistics(block, train.count, seen.moments, seen.sampled)
+        results += [scaled(column, method) for column in columns]
+    return results
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    moments: Moments
+    infinite: np.ndarray
+    sampled: np.ndarray | None
+    """Values of the sampled rows: float64, shape (d, sample.rows), NaN where missing."""
+
+
+def _pass(train: TrainRows, names: Sequence[str], sample: Sampling | None, rows: int) -> _Seen:
+    total = moments(np.empty((len(names), 0)))
+    infinite = np.zeros(len(names), dtype=np.int64)
+    sampled = np.empty((len(names), sample.rows)) if sample else None
+    start = filled = 0
+    progress = Progress(log, "normalization", train.count)
+    for batch in train.batches(names, rows):
+        values = numbers(batch, names)
+        infinite += infinities(values)
+        values[np.isinf(values)] = np.nan
+        total = extended(total, values)
+        if sample is not None and sampled is not None:
+            chosen = values[:, sample.chosen(start, batch.num_rows)]
+            sampled[:, filled : filled + chosen.shape[1]] = chosen
+            filled += chosen.shape[1]
+        start += batch.num_rows
+        progress.advance(batch.num_rows)
+    return _Seen(moments=total, infinite=infinite, sampled=sampled)
+
+
+def _vocabularies(
+    train: TrainRows, names: Sequence[str], size: int, rows: int
+) -> tuple[tuple[Vocabulary, ...], dict[str, str]]:
+    kept: list[Vocabulary] = []
+    dropped: dict[str, str] = {}
+    for name in names:
+        found = frequencies(train, name, size, rows=rows)
+        if found.distinct == 0:
+            dropped[name] = "NULL in every training row"
+        elif found.distinct == 1 and found.nulls == 0:
+            dropped[name] = f"constant in the training rows ({found.values[0]!r})"
+        else:
+            kept.append(Vocabulary(name=name, **vars(found)))
+    return tuple(kept), dropped
+
+
+def _named(features: FeatureTable, kind: str) -> list[str]:
+    return [feature.name for feature in features.features if feature.kind == kind]
+
+
+def _require_train(train: object) -> None:
+    if not isinstance(train, TrainRows):
+        raise LeakageError(
+            f"a normalization was about to be fitted on {type(train).__name__}",
+            expected="TrainRows, from Split.train()",
+            remedy="fit on the training rows only",
+        )
+
+
+def _require_features(fitted: Normalization) -> None:
+    if not fitted.columns:
+        reasons = ", ".join(f"{name}: {reason}" for name, reason in fitted.dropped.items())
+        raise NormalizationError(
+            f"no feature says anything in the {fitted.row_count:,} training rows ({reasons})",
+            expected="at least one feature that varies",
+            remedy="select other columns, or move the split's borders",
+            dropped=fitted.dropped,
+        )

@@ -1,0 +1,68 @@
+"""What a bundle's manifest says, taken from the stages' results."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from plumbline.evaluation.evaluate import Evaluation
+from plumbline.extract.snapshot import Snapshot
+from plumbline.normalization.parameters import Normalization
+from plumbline.release import provenance
+from plumbline.release.manifest import Golden, Input, Interval, Kind, Manifest, Verdict, Versions
+from plumbline.release.predictors import TOLERANCE
+from plumbline.spec import PipelineSpec
+
+
+def raw_inputs(snapshot: Snapshot, normalization: Normalization) -> tuple[Input, ...]:
+    """The columns of the snapshot that the model reads."""
+    return tuple(
+        Input(
+            name=column.name,
+            postgres_type=column.postgres_type,
+            arrow_type=column.arrow_type,
+            kind="category" if column.name in normalization.category_names else "numeric",
+        )
+        for column in snapshot.columns
+        if column.name in normalization.columns
+    )
+
+
+def describe(
+    spec: PipelineSpec,
+    snapshot: Snapshot,
+    evaluation: Evaluation,
+    versions: Mapping[str, str],
+    inputs: tuple[Input, ...],
+    *,
+    golden_rows: int,
+    root: Path,
+) -> Manifest:
+    """The manifest of a bundle whose files are not there yet."""
+    kind = evaluation.winner
+    scores = evaluation.candidates[kind]
+    return Manifest(
+        pipeline=spec.name,
+        versions=Versions(
+            dataset_version=snapshot.dataset_version, digest=snapshot.digest, **versions
+        ),
+        kind=cast(Kind, kind),
+        task=spec.source.task,
+        label=spec.source.label,
+        positive_label=spec.source.positive_label,
+        threshold=scores["threshold"],
+        inputs=inputs,
+        metrics={side: _intervals(scores[side]) for side in ("val", "test")},
+        confidence=evaluation.confidence,
+        verdict=Verdict(decision=evaluation.decision, reason=evaluation.reason),
+        environment=provenance.environment(),
+        git=provenance.commit(root),
+        golden=Golden(rows=golden_rows, tolerance=TOLERANCE[kind]),
+        files={},
+    )
+
+
+def _intervals(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:
+    return {
+        name: Interval(**{end: float(metric[end]) for end in ("value", "low", "high")})
+        for name, metric in metrics.items()
+    }

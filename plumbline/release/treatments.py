@@ -1,0 +1,47 @@
+"""How each raw column is turned into what the model reads, in words."""
+
+from collections.abc import Sequence
+
+from plumbline.normalization.parameters import Normalization, NumericFeature, Vocabulary
+from plumbline.release.manifest import Input
+from plumbline.release.markdown import code
+
+_SCALED = {
+    "standard": "minus mean {center:.6g}, by standard deviation {scale:.6g}",
+    "min_max": "minus minimum {center:.6g}, by range {scale:.6g}",
+    "robust": "minus median {center:.6g}, by spread {scale:.6g}",
+    "quantile": "normal quantile of its rank among training values",
+}
+Row = tuple[str, str, str, str]
+
+
+def treatments(inputs: Sequence[Input], normalization: Normalization) -> list[Row]:
+    """Column, PostgreSQL type, kind and treatment of each input."""
+    numeric = {feature.name: feature for feature in normalization.numeric}
+    categories = {vocabulary.name: vocabulary for vocabulary in normalization.categories}
+    return [
+        (
+            code(one.name),
+            one.postgres_type,
+            one.kind,
+            _category(categories[one.name])
+            if one.kind == "category"
+            else _number(one.name, numeric.get(one.name), normalization),
+        )
+        for one in inputs
+    ]
+
+
+def _number(name: str, feature: NumericFeature | None, normalization: Normalization) -> str:
+    if feature is None:
+        return f"only whether it is NULL; {normalization.dropped[name]}"
+    scaled = _SCALED[normalization.method].format(center=feature.center, scale=feature.scale)
+    indicator = ", flagged by a 0/1 column" * (name in normalization.indicators)
+    return f"{scaled}; NULL becomes {feature.fill:.6g}{indicator}"
+
+
+def _category(vocabulary: Vocabulary) -> str:
+    return (
+        f"{len(vocabulary.values):,} of {vocabulary.distinct:,} training values have a code each; "
+        "any other value shares one, NULL has its own"
+    )

@@ -1,0 +1,160 @@
+"""The whole graph in process: what every materialization records, and what a rerun redoes."""
+
+import json
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from conftest import fresh_database
+from small_pipeline import make_source, run, small_spec
+
+from plumbline.chain import STAGES
+from plumbline.postgres import Postgres
+from plumbline.registry import Registry
+from plumbline.summary import summary
+
+ALL = ["snapshot", *STAGES]
+
+
+@pytest.fixture(scope="module")
+def project(module_postgres: Postgres, tmp_path_factory):
+    root = tmp_path_factory.mktemp("project")
+    make_source(module_postgres, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", module_postgres.url)
+        patch.setenv("PLUMBLINE_STORE", str(root / "store"))
+        yield root
+
+
+@pytest.fixture(scope="module")
+def instance():
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture(scope="module")
+def first(project: Path, instance) -> dg.ExecuteInProcessResult:
+    return run(small_spec(), project, instance)
+
+
+def _materializations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMaterialization]:
+    events = result.get_asset_materialization_events()
+    return {e.asset_key.path[-1]: e.materialization for e in events}
+
+
+def test_every_stage_is_materialized(first):
+    assert first.success
+    assert set(_materializations(first)) == set(ALL)
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_every_materialization_names_its_dataset_and_normalization(first, stage):
+    recorded = _materializations(first)
+    metadata = recorded[stage].metadata
+    assert metadata["dataset_version"].value == "v1"
+    versions = {m.metadata["normalization_version"].value for m in recorded.values()}
+    assert len(versions) == 1
+    assert len(versions.pop()) == 64
+    assert Path(metadata["artifact"].value).is_dir()
+    assert recorded[stage].tags["dagster/data_version"] == metadata["data_version"].value
+
+
+def test_pictures_are_inline(first):
+    recorded = _materializations(first)
+    shown = {
+        (stage, name)
+        for stage, materialization in recorded.items()
+        for name, value in materialization.metadata.items()
+        if isinstance(value, dg.MarkdownMetadataValue) and "data:image/png" in (value.value or "")
+    }
+    assert {
+        ("network", "learning_curves"),
+        ("xgboost", "importances"),
+        ("split", "picture"),
+    } <= shown
+    assert {stage for stage, _ in shown} >= {"evaluation"}
+
+
+def test_the_registry_tells_the_same_story(first, module_postgres):
+    facts = summary(Registry.open(module_postgres), "visits", "v1")
+    recorded = _materializations(first)
+    assert facts["dataset"]["digest"] == recorded["snapshot"].metadata["dataset_digest"].value
+    assert facts["verdict"]["decision"] == recorded["evaluation"].metadata["decision"].value
+    assert {c["kind"] for c in facts["candidates"]} == {"random_forest", "xgboost", "network"}
+    assert len(facts["test_reads"]) == 1
+    assert Path(facts["bundle"]["location"]).is_dir()
+    assert len(facts["bundle"]["promotions"]) == 1
+    json.dumps(facts)
+
+
+def test_a_second_run_redoes_nothing(first, project, instance, module_postgres):
+    again = run(small_spec(), project, instance)
+    assert again.success
+    assert {
+        stage: m.metadata["reused"].value for stage, m in _materializations(again).items()
+    } == dict.fromkeys(ALL, True)
+    facts = summary(Registry.open(module_postgres), "visits", "v1")
+    assert len(facts["test_reads"]) == 1
+    assert len(facts["bundle"]["promotions"]) == 1
+
+
+def test_an_option_of_the_gate_redoes_from_the_gate_on(first, project, instance):
+    closed = small_spec(baselines={"sufficient_score": 0.501})
+    result = run(closed, project, instance)
+    assert result.success
+    recorded = _materializations(result)
+    reused = {s for s, m in recorded.items() if m.metadata["reused"].value}
+    assert {"snapshot", "split", "normalization", "random_forest", "xgboost"} <= reused
+    assert not reused & {"baseline_gate", "evaluation", "release", "predictions"}
+    assert recorded["baseline_gate"].metadata["decision"].value == "CLOSED"
+    assert recorded["network"].metadata["status"].value == "withheld"
+    assert recorded["evaluation"].metadata["decision"].value == "BASELINE"
+
+
+def test_a_description_redoes_nothing(first, project, instance):
+    result = run(small_spec(description="other words", owners=["a@b.org"]), project, instance)
+    assert all(m.metadata["reused"].value for m in _materializations(result).values())
+
+
+def test_a_stage_without_its_inputs_says_which_one_is_missing(first, project, instance):
+    other = small_spec(normalization={"method": "robust"})
+    result = run(other, project, instance, selection=["xgboost"])
+    assert not result.success
+    (failure,) = [event for event in result.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data.description
+    assert "materialize visits/normalization" in told
+
+
+def test_a_clean_second_place_gives_the_same_versions(
+    first, project, instance, server, tmp_path, monkeypatch
+):
+    with fresh_database(server) as other:
+        make_source(other, tmp_path)
+        monkeypatch.setenv("DATABASE_URL", other.url)
+        monkeypatch.setenv("PLUMBLINE_STORE", str(tmp_path / "store"))
+        again = run(small_spec(), tmp_path, instance)
+    one, two = _materializations(first), _materializations(again)
+    for name in ("dataset_digest", "normalization_version", "data_version"):
+        assert [one[s].metadata[name].value for s in ALL] == [
+            two[s].metadata[name].value for s in ALL
+        ]
+    for stage in ("random_forest", "xgboost", "network"):
+        assert one[stage].metadata["val_auc"].value == two[stage].metadata["val_auc"].value
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        {"policy": "hash"},
+        {"policy": "stratified"},
+        {"policy": "temporal", "val_from": "2024-05-01", "test_from": "2024-07-01"},
+        {"policy": "column", "column": "side"},
+    ],
+)
+def test_every_policy_runs_to_a_normalization(project, instance, split):
+    drop = ["customer"] if split["policy"] == "column" else ["customer", "side"]
+    spec = small_spec(split=split, source={"drop": drop})
+    result = run(spec, project, instance, selection=["snapshot", "split", "normalization"])
+    assert result.success
+    counts = _materializations(result)["split"].metadata
+    assert sum(counts[f"{side}_rows"].value for side in ("train", "val", "test")) == 2000

@@ -1,0 +1,172 @@
+"""As a user would: two files in a copy of the project, then the console script."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from plumbline.postgres import Postgres
+
+PROJECT = Path(__file__).parents[2]
+PARTS = (
+    "plumbline",
+    "assets",
+    "pipelines",
+    "sql",
+    "pyproject.toml",
+    "workspace.yaml",
+    "dagster.yaml",
+)
+
+TABLE = """
+CREATE SCHEMA shop;
+CREATE TABLE shop.orders (
+    order_no text PRIMARY KEY, part text NOT NULL, country text, size smallint,
+    price numeric(12, 2), weight real, first_order boolean, ordered date, returned text NOT NULL
+);
+INSERT INTO shop.orders
+SELECT 'O-' || g, (ARRAY['train','train','train','val','test'])[g % 5 + 1],
+       (ARRAY['DE','FR','NA',NULL])[g % 4 + 1], g % 12, (g * 7919 % 10000) / 100.0,
+       CASE WHEN g % 7 > 0 THEN g % 50 / 3.0 END, g % 2 = 0, date '2024-01-01' + g % 300,
+       CASE WHEN (g * 7919 % 10000) / 100.0 + g % 12 > 60 THEN 'yes' ELSE 'no' END
+FROM generate_series(1, 1500) AS g;
+"""
+EXTRACT = "SELECT * FROM shop.orders -- grain: one order\n"
+DECLARED = {
+    "type": "pipelines.TrainingPipeline",
+    "attributes": {
+        "name": "returns",
+        "source": {
+            "sql": "sql/extracts/returns.sql",
+            "key": ["order_no"],
+            "label": "returned",
+            "positive_label": "yes",
+        },
+        "split": {"policy": "column", "column": "part"},
+        "network": {"widths": [8], "dropout": [0.0], "max_epochs": 2},
+        "evaluation": {"resamples": 100},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory, module_postgres: Postgres) -> Path:
+    root = tmp_path_factory.mktemp("own") / "project"
+    root.mkdir()
+    for part in PARTS:
+        source = PROJECT / part
+        copy = shutil.copytree if source.is_dir() else shutil.copy
+        copy(source, root / part)
+    with module_postgres.connect() as connection:
+        connection.execute(TABLE)
+    (root / "sql" / "extracts" / "returns.sql").write_text(EXTRACT)
+    _declare(root, DECLARED)
+    return root
+
+
+def _declare(root: Path, declared: dict) -> Path:
+    defs = root / "pipelines" / "defs" / "returns" / "defs.yaml"
+    defs.parent.mkdir(exist_ok=True)
+    defs.write_text(yaml.safe_dump(declared, sort_keys=False))
+    return defs
+
+
+@pytest.fixture
+def script(project: Path, module_postgres: Postgres):
+    def call(*words: str) -> subprocess.CompletedProcess:
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(project),
+            "DATABASE_URL": module_postgres.url,
+            "PLUMBLINE_HOME": str(project / ".plumbline"),
+            "COLUMNS": "200",
+        }
+        environment.pop("DAGSTER_HOME", None)
+        command = [sys.executable, "-m", "pipelines", *words]
+        return subprocess.run(
+            command, cwd=project, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return call
+
+
+def test_two_files_are_a_pipeline(project, script):
+    ran = script("run", "returns", "--dataset-version", "v1")
+    assert ran.returncode == 0, ran.stderr
+    facts = json.loads(script("show", "returns", "--json").stdout)
+    assert facts["dataset"]["row_count"] == 1500
+    assert [facts["split"][f"{side}_rows"] for side in ("train", "val", "test")] == [900, 300, 300]
+    assert facts["verdict"]["decision"] in ("NETWORK", "BASELINE", "INCONCLUSIVE")
+    for candidate in facts["candidates"]:
+        score = candidate["test"]["roc_auc"]
+        assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
+    verified = script("verify", "returns", "--dataset-version", "v1")
+    assert verified.returncode == 0, verified.stdout
+    assert "v1" in script("show", "returns").stdout
+
+
+def test_its_bundle_scores_raw_rows(project, script, module_postgres, tmp_path):
+    bundle = json.loads(script("show", "returns", "--json").stdout)["bundle"]["location"]
+    raw = tmp_path / "raw.csv"
+    rows = "COPY (SELECT weight, size, country, price, first_order FROM shop.orders LIMIT 9)"
+    with (
+        module_postgres.connect() as connection,
+        connection.cursor().copy(f"{rows} TO STDOUT (FORMAT csv, HEADER)") as copy,
+        raw.open("wb") as file,
+    ):
+        for block in copy:
+            file.write(block)
+    scored = script("predict", bundle, str(raw), str(tmp_path / "scored.parquet"))
+    assert scored.returncode == 0, scored.stderr
+    table = pq.read_table(tmp_path / "scored.parquet")
+    assert table.num_rows == 9
+    assert set(table["dataset_version"].to_pylist()) == {"v1"}
+
+
+def test_a_changed_byte_is_found(project, script):
+    snapshot = next(
+        (project / ".plumbline" / "store" / "returns" / "snapshot").glob("*/data.parquet")
+    )
+    whole = snapshot.read_bytes()
+    snapshot.write_bytes(whole[:-9] + b"x" + whole[-8:])
+    try:
+        found = script("verify", "returns", "--dataset-version", "v1")
+        assert found.returncode == 1
+        assert "data.parquet: sha256" in found.stdout
+        refused = script("run", "returns", "--dataset-version", "v1")
+        assert refused.returncode == 1
+        assert "does not verify" in refused.stderr
+    finally:
+        snapshot.write_bytes(whole)
+
+
+def test_an_unknown_option_is_refused_with_its_line(project, script):
+    wrong = {**DECLARED, "attributes": {**DECLARED["attributes"], "netwrok": {}}}
+    defs = _declare(project, wrong)
+    try:
+        line = defs.read_text().splitlines().index("  netwrok: {}") + 1
+        refused = script("run", "returns", "--dataset-version", "v1")
+        assert refused.returncode == 1
+        assert f"defs.yaml:{line}" in refused.stderr
+        assert "did you mean 'network'?" in refused.stderr
+        assert "Traceback" not in refused.stderr
+    finally:
+        _declare(project, DECLARED)
+
+
+def test_an_unknown_pipeline_lists_the_known_ones(script):
+    refused = script("run", "nothing", "--dataset-version", "v1")
+    assert refused.returncode == 1
+    assert "flights, returns" in refused.stderr
+
+
+def test_a_parameter_without_a_value_is_refused(script):
+    refused = script("run", "returns", "--dataset-version", "v1", "--param", "as_of")
+    assert refused.returncode == 2
+    assert "not of the form k=v" in refused.stderr

@@ -1,0 +1,139 @@
+"""Small bundles for tests, and what they are built from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from snapshots import snapshot_of, spec_of, split_of
+
+from plumbline.baselines.predictor import Predictor
+from plumbline.evaluation.evaluate import Evaluation
+from plumbline.extract.features import feature_table
+from plumbline.extract.snapshot import Snapshot
+from plumbline.normalization.fit import fit
+from plumbline.normalization.matrix import FIRST_VALUE
+from plumbline.normalization.parameters import Normalization
+from plumbline.release import bundle
+from plumbline.spec import NetworkSpec, PipelineSpec
+from plumbline.split.split import Split
+from plumbline.versions import NormalizationVersion
+
+ROWS = 600
+VERSIONS = {
+    name: f"{name}-1"
+    for name in (
+        "split_version",
+        "normalization_version",
+        "model_version",
+        "evaluation_version",
+        "bundle_version",
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything a bundle is built from but the model."""
+
+    snapshot: Snapshot
+    spec: PipelineSpec
+    split: Split
+    normalization: Normalization
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    folder: Path
+    predictor: Predictor
+    prepared: Prepared
+
+
+def raw_table(rows: int = ROWS) -> pa.Table:
+    """Every kind of column a model can read, with NULLs and categories that mislead."""
+    draw = np.random.default_rng(7)
+    age = draw.integers(18, 90, rows)
+    amount = draw.normal(50, 20, rows)
+    city = draw.choice(["Bonn", "NA", "None", "nan", "", "Köln, am Rhein"], rows)
+    label = amount / 20 + (city == "NA") + draw.normal(0, 1, rows) > 3
+    return pa.table(
+        {
+            "id": pa.array(np.arange(rows), pa.int64()),
+            "age": pa.array(age, pa.int32(), mask=draw.random(rows) < 0.1),
+            "amount": pa.array(amount, pa.float64()),
+            "weight": pa.array(draw.normal(70, 9, rows), pa.float32(), mask=age > 80),
+            "fee": pa.array([f"{v / 8:g}" for v in draw.integers(0, 400, rows)], pa.string()),
+            "member": pa.array(draw.random(rows) < 0.3, pa.bool_()),
+            "month": pa.array(draw.integers(1, 13, rows), pa.int16()),
+            "city": pa.array(city, pa.string(), mask=draw.random(rows) < 0.1),
+            "note": pa.array(["free text"] * rows, pa.string()),
+            "label": pa.array(label, pa.bool_()),
+        }
+    )
+
+
+def prepare(folder: Path, **source: Any) -> Prepared:
+    """A snapshot of `raw_table`, its split and its normalization."""
+    snapshot = snapshot_of(raw_table(), folder, postgres_types={"fee": "numeric"})
+    spec = spec_of(drop=["note"], **source)
+    split = split_of(snapshot, spec)
+    version = NormalizationVersion(VERSIONS["normalization_version"])
+    normalization = fit(split.train(), feature_table(snapshot, spec), spec.normalization, version)
+    return Prepared(snapshot=snapshot, spec=spec, split=split, normalization=normalization)
+
+
+def evaluation_of(kind: str, folder: Path, **changed: Any) -> Evaluation:
+    """An evaluation that chose `kind`; its numbers are made up."""
+    measured = {"value": 0.75, "low": 0.7, "high": 0.8}
+    metrics = dict.fromkeys(
+        ("roc_auc", "average_precision", "log_loss", "brier", "accuracy"), measured
+    )
+    candidate = {"threshold": 0.5, "val": metrics, "test": metrics}
+    facts = {
+        "candidates": {
+            one: {"model_version": f"{one}-version", **candidate}
+            for one in dict.fromkeys(["random_forest", "xgboost", kind])
+        },
+        "comparison": {},
+        "decision": "NETWORK" if kind == "network" else "BASELINE",
+        "winner": kind,
+        "reason": "made up for a test",
+        "confidence": 0.95,
+        "rows": {"val": 90, "test": 90},
+        "folder": folder,
+    }
+    return Evaluation(**{**facts, **changed})
+
+
+def build(
+    prepared: Prepared, kind: str, predictor: Predictor, folder: Path, **changed: Any
+) -> Built:
+    folder.mkdir()
+    arguments = {
+        "spec": prepared.spec,
+        "split": prepared.split,
+        "normalization": prepared.normalization,
+        "predictor": predictor,
+        "evaluation": evaluation_of(kind, folder),
+        "versions": VERSIONS,
+        "test_reads": 1,
+        "root": folder.parent,
+        "folder": folder,
+    }
+    bundle.build(**{**arguments, **changed})
+    return Built(folder=folder, predictor=predictor, prepared=prepared)
+
+
+def random_network(normalization: Normalization) -> Predictor:
+    """A network that nobody trained: its weights are drawn, so that its scores vary."""
+    from plumbline.network.architecture import untrained
+    from plumbline.network.predictor import KerasPredictor
+
+    cardinalities = [len(one.values) + FIRST_VALUE for one in normalization.categories]
+    options = NetworkSpec(widths=[8], dropout=[0.0])
+    network = untrained(len(normalization.numeric_names), cardinalities, options)
+    draw = np.random.default_rng(11)
+    network.set_weights([draw.uniform(0.1, 1, w.shape) * 0.5 for w in network.get_weights()])
+    names = (*normalization.numeric_names, *normalization.category_names)
+    return KerasPredictor(network=network, names=names)

@@ -1,0 +1,115 @@
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from plumbline.evaluation import figures
+
+KINDS = ("random_forest", "xgboost", "network")
+MEASURED = {
+    kind: {
+        name: {"value": 0.7, "low": 0.68, "high": 0.72} for name in ("roc_auc", "average_precision")
+    }
+    for kind in KINDS
+}
+CANDIDATES = {kind: {"val": MEASURED[kind], "test": MEASURED[kind]} for kind in KINDS}
+COMPARISON = {
+    "network": "network",
+    "baseline": "xgboost",
+    "minimum_gain": 0.002,
+    "difference": {"value": 0.01, "low": 0.004, "high": 0.016},
+}
+CERTIFICATE = {
+    "sides": {
+        name: {
+            "rows": rows,
+            "share": rows / 1000,
+            "positives": rows // 5,
+            "label_rate": {"value": 0.2, "low": 0.18, "high": 0.22},
+        }
+        for name, rows in (("train", 700), ("val", 150), ("test", 150))
+    }
+}
+HISTORY = {"loss": [0.7, 0.6, 0.55], "val_loss": [0.69, 0.66, 0.67], "val_auc": [0.6, 0.62, 0.61]}
+
+
+def rows(n=4000, rate=0.3, kinds=KINDS):
+    random = np.random.default_rng(0)
+    labels = (random.random(n) < rate).astype(np.int8)
+    labels[:2] = 0, 1
+    scores = {kind: np.clip(rate * (0.5 + random.random(n) + labels), 0, 1) for kind in kinds}
+    return labels, scores
+
+
+DRAWN = {
+    "roc": lambda: figures.roc(*rows(), MEASURED, 0.95),
+    "precision_recall": lambda: figures.precision_recall(*rows(), MEASURED, 0.95),
+    "calibration": lambda: figures.calibration(*rows()),
+    "calibration of rare positives": lambda: figures.calibration(*rows(rate=0.004)),
+    "calibration of two rows": lambda: figures.calibration(*rows(2)),
+    "roc of two rows": lambda: figures.roc(*rows(2), MEASURED, 0.9),
+    "intervals": lambda: figures.intervals(CANDIDATES, COMPARISON, 0.95),
+    "intervals without a network": lambda: figures.intervals(
+        {"xgboost": CANDIDATES["xgboost"]}, {**COMPARISON, "difference": None}, 0.95
+    ),
+    "learning_curves": lambda: figures.learning_curves(HISTORY, 2),
+    "learning_curves of one epoch": lambda: figures.learning_curves(
+        {"loss": [0.7], "val_loss": [0.6]}, 1
+    ),
+    "importances": lambda: figures.importances(_shares(40)),
+    "importances of one": lambda: figures.importances(_shares(1)),
+    "importances of none": lambda: figures.importances([{"feature": "x", "importance": 0.0}]),
+    "split_bars": lambda: figures.split_bars(CERTIFICATE),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_figure_fits_a_panel_and_comes_out_the_same_again(name):
+    png = DRAWN[name]()
+    picture = Image.open(io.BytesIO(png))
+    assert (picture.format, picture.width) == ("PNG", 704)
+    assert 100 < picture.height < 700
+    assert len(png) < 60_000
+    assert png == DRAWN[name]()
+    # Something is drawn: neither blank nor one flat colour.
+    greys = np.asarray(picture.convert("L"))
+    assert 0.005 < (greys < 200).mean() < 0.6
+
+
+def test_constant_scores_can_be_drawn():
+    labels, _ = rows()
+    scores = {"xgboost": np.full(len(labels), 0.3)}
+    assert figures.calibration(labels, scores)
+    assert figures.roc(labels, scores, MEASURED, 0.95)
+    assert figures.precision_recall(labels, scores, MEASURED, 0.95)
+
+
+def test_a_curve_of_the_better_scores_lies_higher():
+    from plumbline.evaluation.figures.ranking import _rates, _thinned
+
+    labels, scores = rows()
+    false, true = _rates(labels, scores["network"])
+    area = np.trapezoid(true, false)
+    thin_false, thin_true = _thinned(false, true)
+    assert len(thin_false) <= 600
+    assert (thin_false[0], thin_true[0], thin_false[-1], thin_true[-1]) == (0, 0, 1, 1)
+    assert np.trapezoid(thin_true, thin_false) == pytest.approx(area, abs=1e-3)
+
+
+def test_reliability_counts_every_row_once():
+    from plumbline.evaluation.figures.probabilities import _bins
+
+    labels = np.array([0, 1] * 50)
+    scores = np.repeat([0.2, 0.6], 50)
+    predicted, observed, _ = _bins(labels, scores)
+    assert predicted == pytest.approx([0.2, 0.6])
+    assert observed == pytest.approx([0.5, 0.5])
+
+
+def test_column_names_are_no_formulas():
+    assert figures.importances([{"feature": "cost_{$", "importance": 1.0}])
+
+
+def _shares(count):
+    return [{"feature": f"feature {i}", "importance": 1 / count} for i in range(count)]

@@ -1,0 +1,132 @@
+"""From rows of a split to an artifact, and back."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from snapshots import snapshot_of, spec_of, split_of
+
+from plumbline.baselines.auc import delong_interval
+from plumbline.environment import keras_backend
+from plumbline.errors import LeakageError, TrainingError
+from plumbline.extract.features import feature_table
+from plumbline.network import fitting, smoke, training
+from plumbline.normalization.apply import load_matrix
+from plumbline.normalization.fit import fit
+from plumbline.normalization.parameters import Normalization
+from plumbline.spec import NetworkSpec
+from plumbline.split.split import Split
+from plumbline.versions import NormalizationVersion
+
+pytestmark = [
+    pytest.mark.network,
+    # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
+    pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
+]
+
+OPTIONS = NetworkSpec(widths=[8], dropout=[0.0], learning_rate=0.01, max_epochs=2)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Normalization]:
+    rows = np.arange(600)
+    table = pa.table(
+        {
+            "id": rows,
+            "amount": rows * 7919 % 1000 / 10,
+            "age": pa.array([None if one % 11 == 0 else one % 70 for one in rows.tolist()]),
+            "channel": [("web", "shop", "phone")[one % 3] for one in rows.tolist()],
+            "label": (rows * 7919 % 1000 / 10 + rows % 3 * 10) > 60,
+        }
+    )
+    spec = spec_of()
+    split = split_of(snapshot_of(table, tmp_path_factory.mktemp("snapshot")), spec)
+    features = feature_table(split.snapshot, spec)
+    version = NormalizationVersion("normalization-1")
+    return split, fit(split.train(), features, spec.normalization, version)
+
+
+@pytest.fixture(scope="module")
+def artifact(
+    prepared: tuple[Split, Normalization], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    split, normalization = prepared
+    folder = tmp_path_factory.mktemp("store") / "draft"
+    folder.mkdir()
+    training.build(split.train(), split.validation(), normalization, OPTIONS, folder)
+    return folder
+
+
+def test_the_artifact_is_whole_and_nothing_lies_beside_it(artifact: Path):
+    files = {"model.keras", "columns.json", "history.json", "val_scores.npy", "training.json"}
+    assert {path.name for path in artifact.iterdir()} == files
+    assert list(artifact.parent.iterdir()) == [artifact]
+
+
+def test_the_record_of_the_training(artifact: Path, prepared: tuple[Split, Normalization]):
+    split, _ = prepared
+    trained = training.load(artifact, "model-1")
+    record = trained.training
+    assert (record["kind"], record["backend"]) == ("network", keras_backend())
+    assert record["rows"] == split.train().count
+    assert record["epochs"] == len(trained.history["loss"]) == 2
+    assert 1 <= record["best_epoch"] <= 2
+    assert record["smoke_test"]["loss"] == pytest.approx(np.log(2), abs=smoke.TOLERANCE)
+    assert record["hyperparameters"]["embedding_widths"] == {"channel": 4}
+    assert record["hyperparameters"]["learning_rate"] == OPTIONS.learning_rate
+    # 3 numbers and indicators, 5 x 4 embedded; 7 x 8; 4 x 8 of normalization; 8 + 1.
+    assert record["parameters"] == 5 * 4 + (2 + 1 + 4) * 8 + 4 * 8 + 9
+    assert record["seconds"] > 0
+
+
+def test_the_interval_is_that_of_the_scores(
+    artifact: Path, prepared: tuple[Split, Normalization], tmp_path: Path
+):
+    split, _ = prepared
+    trained = training.load(artifact, "model-1")
+    labels = split.validation().labels()
+    interval = delong_interval(labels, trained.val_scores(), 0.95)
+    assert trained.training["confidence"] == 0.95
+    assert trained.training["val"]["auc"] == {
+        "value": interval.value,
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
+def test_the_loaded_network_gives_the_stored_scores(
+    artifact: Path, prepared: tuple[Split, Normalization]
+):
+    split, normalization = prepared
+    trained = training.load(artifact, "model-1")
+    assert trained.model_version == "model-1"
+    matrix = load_matrix(split.validation(), normalization)
+    np.testing.assert_array_equal(trained.predictor().predict(matrix), trained.val_scores())
+
+
+def test_the_files_are_json_without_nan(artifact: Path):
+    for name in ("history.json", "training.json", "columns.json"):
+        json.loads((artifact / name).read_text("utf-8"), parse_constant=pytest.fail)
+
+
+def test_only_training_rows_are_fitted_and_only_validation_rows_watched(
+    prepared: tuple[Split, Normalization], tmp_path: Path
+):
+    split, normalization = prepared
+    train, val = split.train(), split.validation()
+    for sides in ((val, val), (train, train), (val, train)):
+        with pytest.raises(LeakageError, match="expected (TrainRows|ValRows)"):
+            fitting.fit(*sides, normalization, OPTIONS, tmp_path / "work")
+
+
+def test_a_failed_smoke_test_leaves_nothing(
+    prepared: tuple[Split, Normalization], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    split, normalization = prepared
+    monkeypatch.setattr(smoke, "EXPECTED", 1.0)
+    with pytest.raises(TrainingError, match="untrained network's loss"):
+        training.build(split.train(), split.validation(), normalization, OPTIONS, tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert not tmp_path.with_name(f"{tmp_path.name}.checkpoints").exists()

@@ -1,0 +1,157 @@
+"""The model card: its headings, and that it says what is so and nothing else."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from release_bundles import build, evaluation_of
+
+from plumbline.release.bundle import CARD
+from plumbline.release.markdown import block, code, table
+
+pytest_plugins = ["release_fixtures"]
+
+HEADINGS = [
+    "Model details",
+    "Intended use",
+    "Factors",
+    "Metrics",
+    "Evaluation data",
+    "Training data",
+    "Quantitative analyses",
+    "Ethical considerations",
+    "Caveats and recommendations",
+]
+
+
+@pytest.fixture
+def card_of(forest, tmp_path):
+    """The card of the forest's bundle, built with other facts."""
+
+    def run(**changed) -> str:
+        built = build(
+            forest.prepared, "random_forest", forest.predictor, tmp_path / "bundle", **changed
+        )
+        return (built.folder / CARD).read_text("utf-8")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def text(forest) -> str:
+    return (forest.folder / CARD).read_text("utf-8")
+
+
+def test_the_headings_are_those_of_the_paper_in_their_order(text):
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
+
+
+def test_every_version_is_there(text, forest):
+    for version in (
+        "v1",
+        forest.prepared.snapshot.digest,
+        "split_version-1",
+        "normalization_version-1",
+        "model_version-1",
+        "evaluation_version-1",
+        "bundle_version-1",
+    ):
+        assert f"`{version}`" in text
+
+
+def test_every_column_is_there_with_its_treatment_or_the_reason_why_it_is_not_read(text):
+    lines = {line.split("|")[1].strip(): line for line in text.splitlines() if line[:2] == "| "}
+    assert "integer | numeric | minus mean" in lines["`age`"]
+    assert "flagged by a 0/1 column" in lines["`age`"]
+    assert "flagged" not in lines["`amount`"]
+    assert "12 of 12 training values have a code each" in lines["`month`"]
+    assert "part of the key" in lines["`id`"]
+    assert "dropped by source.drop" in lines["`note`"]
+
+
+def test_rows_and_candidates_are_there(text, forest):
+    for side, count in forest.prepared.split.counts.items():
+        assert f"| {side} | {count:,} |" in text
+    for kind in ("random_forest", "xgboost"):
+        assert f"| {kind} | 0.7500 (0.7000 to 0.8000) | 0.7500 (0.7000 to 0.8000) |" in text
+    assert "BASELINE: made up for a test." in text
+    assert forest.prepared.snapshot.query in text
+
+
+def test_what_nobody_declared_is_said_to_be_so(text):
+    assert "Owners: none declared" in text
+    assert "Nothing is declared under `description`." in text
+    assert "not known: the project is not a git checkout" in text
+
+
+def test_what_was_declared_is_there(card_of, prepared):
+    declared = {"description": "For the night shift.", "owners": ["team:night"]}
+    text = card_of(spec=prepared.spec.model_copy(update=declared))
+    assert "## Intended use\n\nFor the night shift." in text
+    assert "Owners: team:night" in text
+
+
+@pytest.mark.parametrize(("reads", "told"), [(1, False), (3, True)])
+def test_reading_the_test_rows_again_is_a_caveat(card_of, reads, told):
+    text = card_of(test_reads=reads)
+    assert f"opened so far: {reads} time(s)" in text
+    assert ("The test rows were opened before" in text) is told
+
+
+def test_time_ranges_come_from_the_certificate(card_of, prepared):
+    certificate = {
+        **prepared.split.certificate,
+        "time": {
+            "column": "at",
+            "ranges": {
+                side: {"first": f"{side} first", "last": f"{side} last"}
+                for side in ("train", "val", "test")
+            },
+        },
+    }
+    text = card_of(split=replace(prepared.split, certificate=certificate))
+    assert "| Side | Rows | Positive | First `at` | Last `at` |" in text
+    assert "| val first | val last |" in text
+
+
+def test_the_verdict_is_told_with_its_reason(card_of, tmp_path):
+    undecided = evaluation_of(
+        "random_forest", tmp_path, decision="INCONCLUSIVE", reason="the interval spans the gain"
+    )
+    assert "INCONCLUSIVE: the interval spans the gain." in card_of(evaluation=undecided)
+
+
+def test_a_column_that_says_only_whether_it_is_null(card_of, prepared):
+    normalization = replace(
+        prepared.normalization,
+        numeric=prepared.normalization.numeric[1:],
+        dropped={"age": "constant in the training rows (3.0) where not NULL; indicator kept"},
+    )
+    from plumbline.release.manifest import Input
+    from plumbline.release.treatments import treatments
+
+    age = Input(name="age", postgres_type="integer", arrow_type="int32", kind="numeric")
+    ((_, _, _, told),) = treatments([age], normalization)
+    assert told.startswith("only whether it is NULL; constant in the training rows (3.0)")
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("a", "`a`"), ("a`b", "`` a`b ``"), ("``", "``` `` ```"), ("a\nb", "`a b`")],
+)
+def test_code_spans_hold_backticks(text, expected):
+    assert code(text) == expected
+
+
+def test_code_blocks_hold_fences():
+    assert block("SELECT 1 -- ```", "sql") == "````sql\nSELECT 1 -- ```\n````"
+
+
+def test_bars_and_line_breaks_do_not_end_a_cell():
+    assert table(["a"], [["x|y\nz"]]).splitlines()[2] == "| x\\|y z |"
+
+
+def test_cards_hold_no_moment_of_their_making(text, forest):
+    assert str(Path.cwd()) not in text
+    assert not re.search(r"\d\d:\d\d", text)
