@@ -15,7 +15,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  sys.exit(0 if ok else f"found Python {sys.version.split()[0]}; expected 3.11, 3.12 or 3.13; to fix: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements.lock
-	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
+	  --config-settings editable_mode=compat -e .
 	@touch $@
 
 demo: $(INSTALLED) ## install, then run the flights pipeline from PostgreSQL to a released model

@@ -15,7 +15,7 @@ from plumbline.spec import PipelineSpec
 TITLES = {"random_forest": "Random forest", "xgboost": "XGBoost"}
 
 
-def baseline_asset(spec: PipelineSpec, root: Path, kind: str) -> dg.AssetsDefinition:
+def baseline_asset(spec: PipelineSpec, root: Path, kind: training.Kind) -> dg.AssetsDefinition:
     def train(bench: Workbench) -> dg.MaterializeResult:
         return _train(bench, kind)
 
@@ -30,7 +30,7 @@ def baseline_asset(spec: PipelineSpec, root: Path, kind: str) -> dg.AssetsDefini
     )
 
 
-def _train(bench: Workbench, kind: str) -> dg.MaterializeResult:
+def _train(bench: Workbench, kind: training.Kind) -> dg.MaterializeResult:
     made = bench.make(
         kind,
         lambda folder: training.build(

@@ -63,7 +63,6 @@ def _evaluate(bench: Workbench) -> dg.MaterializeResult:
 
 
 def _candidates(bench: Workbench) -> list[evaluate.Candidate]:
-    trained = [*bench.baselines, *([bench.network] if bench.network else [])]
     return [
         evaluate.Candidate(
             kind=model.training["kind"],
@@ -71,16 +70,15 @@ def _candidates(bench: Workbench) -> list[evaluate.Candidate]:
             predictor=model.predictor(),
             val_scores=np.load(model.folder / "val_scores.npy", allow_pickle=False),
         )
-        for model in trained
+        for model in bench.candidates
     ]
 
 
 def _open_test(bench: Workbench):
-    trained = [*bench.baselines, *([bench.network] if bench.network else [])]
     return ledger.open_test(
         bench.split,
         bench.registry,
-        model_versions=[model.model_version for model in trained],
+        model_versions=[model.model_version for model in bench.candidates],
         purpose=f"evaluation {bench.chain.version('evaluation')[:12]}",
     )
 

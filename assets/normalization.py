@@ -10,7 +10,6 @@ from assets.workbench import Workbench
 from plumbline.normalization import apply, leakage, parameters
 from plumbline.spec import PipelineSpec
 
-
 NUMBERS = ("name", "count", "mean", "std", "min", "max", "center", "scale", "fill")
 """Statistics shown of each numeric feature."""
 

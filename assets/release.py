@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import dagster as dg
-from plumbline.release.bundle import load_bundle
 
 from assets.recording import materialized
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.errors import BundleError
 from plumbline.release import bundle, promotion, scoring
+from plumbline.release.bundle import load_bundle
 from plumbline.spec import PipelineSpec
 from plumbline.split import ledger
 
@@ -35,7 +35,7 @@ def _release(bench: Workbench) -> dg.MaterializeResult:
         bench.registry,
         bench.spec,
         bundle_version=bench.chain.version("release"),
-        model_version=_winner(bench).model_version,
+        model_version=bench.winner.model_version,
         verdict_version=bench.chain.version("evaluation"),
         dataset_version=bench.dataset_version,
         normalization_version=bench.chain.normalization,
@@ -51,7 +51,7 @@ def _release(bench: Workbench) -> dg.MaterializeResult:
         metadata={
             "bundle": dg.MetadataValue.path(location),
             "winner": bench.evaluation.winner,
-            "model_version": _winner(bench).model_version,
+            "model_version": bench.winner.model_version,
             "promoted": promoted,
             "model_card": dg.MetadataValue.md((location / "card.md").read_text("utf-8")),
         },
@@ -64,12 +64,12 @@ def _build(bench: Workbench, folder: Path) -> None:
         spec=bench.spec,
         split=bench.split,
         normalization=bench.normalization,
-        predictor=_winner(bench).predictor(),
+        predictor=bench.winner.predictor(),
         evaluation=bench.evaluation,
         versions={
             "normalization_version": bench.chain.normalization,
             "split_version": bench.chain.split,
-            "model_version": _winner(bench).model_version,
+            "model_version": bench.winner.model_version,
             "evaluation_version": bench.chain.version("evaluation"),
             "bundle_version": bench.chain.version("release"),
         },
@@ -77,11 +77,6 @@ def _build(bench: Workbench, folder: Path) -> None:
         root=bench.root,
         folder=folder,
     )
-
-
-def _winner(bench: Workbench):
-    winner = bench.evaluation.winner
-    return bench.network if winner == "network" else bench.baseline(winner)
 
 
 def _golden_check(spec: PipelineSpec, location: Path) -> dg.AssetCheckResult:
@@ -124,6 +119,6 @@ def _predict(bench: Workbench) -> dg.MaterializeResult:
         reused=made.reused,
         metadata={
             "dagster/row_count": bench.snapshot.rows,
-            "model_version": _winner(bench).model_version,
+            "model_version": bench.winner.model_version,
         },
     )

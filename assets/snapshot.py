@@ -3,15 +3,15 @@
 from pathlib import Path
 
 import dagster as dg
-from plumbline.extract.freeze import freeze
-from plumbline.extract.query import Query, read_query
 from pydantic import Field
 
 from assets.recording import materialized, table
 from assets.resources import PlumblineResource
-from assets.stage import check_specs, key, readable_failures, shared
+from assets.stage import asset_of, key, readable_failures
 from assets.workbench import Workbench
 from plumbline.extract import audit
+from plumbline.extract.freeze import freeze
+from plumbline.extract.query import Query, read_query
 from plumbline.spec import PipelineSpec
 from plumbline.versions import code_version
 
@@ -34,16 +34,6 @@ class SnapshotConfig(dg.Config):
 def snapshot_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
     tables = read_query(spec, root).tables()
 
-    @dg.asset(
-        key=key(spec, "snapshot"),
-        deps=[dg.AssetKey(name.split(".")) for name in tables],
-        code_version=code_version("plumbline.extract"),
-        kinds={"postgres", "parquet"},
-        description=f"Rows of {spec.source.sql}, frozen, hashed and ordered by "
-        f"{', '.join(spec.source.key)}.",
-        check_specs=check_specs(spec, "snapshot", CHECKS),
-        **shared(spec),
-    )
     def snapshot(
         context: dg.AssetExecutionContext, config: SnapshotConfig, plumbline: PlumblineResource
     ) -> dg.MaterializeResult:
@@ -51,7 +41,16 @@ def snapshot_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
             bench = plumbline.open(spec, root, context.partition_key)
             return _freeze(bench, read_query(spec, root, config.parameters))
 
-    return snapshot
+    return asset_of(
+        spec,
+        "snapshot",
+        deps=[dg.AssetKey(name.split(".")) for name in tables],
+        code_version=code_version("plumbline.extract"),
+        kinds={"postgres", "parquet"},
+        description=f"Rows of {spec.source.sql}, frozen, hashed and ordered by "
+        f"{', '.join(spec.source.key)}.",
+        checks=CHECKS,
+    )(snapshot)
 
 
 def _freeze(bench: Workbench, query: Query) -> dg.MaterializeResult:

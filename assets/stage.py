@@ -37,41 +37,49 @@ def stage_asset(
 ) -> dg.AssetsDefinition:
     """The asset of one stage. `checks` gives a description per blocking check."""
 
-    @dg.asset(
-        key=key(spec, stage),
-        deps=[key(spec, upstream) for upstream in after],
-        code_version=stage_code_version(spec, stage),
-        kinds=kinds,
-        description=description,
-        check_specs=check_specs(spec, stage, checks),
-        **shared(spec),
-    )
     def run(
         context: dg.AssetExecutionContext, plumbline: PlumblineResource
     ) -> dg.MaterializeResult:
         with readable_failures():
             return compute(plumbline.open(spec, root, context.partition_key))
 
-    return run
+    return asset_of(
+        spec,
+        stage,
+        deps=[key(spec, upstream) for upstream in after],
+        code_version=stage_code_version(spec, stage),
+        kinds=kinds,
+        description=description,
+        checks=checks,
+    )(run)
 
 
-def shared(spec: PipelineSpec) -> dict:
-    """Arguments of `dg.asset` that all assets of a pipeline have in common."""
-    return {
-        "partitions_def": partitions(spec),
-        "group_name": spec.name,
-        "owners": spec.owners,
-        "tags": {"pipeline": spec.name},
-    }
-
-
-def check_specs(
-    spec: PipelineSpec, stage: str, checks: Mapping[str, str]
-) -> list[dg.AssetCheckSpec]:
-    return [
-        dg.AssetCheckSpec(name, asset=key(spec, stage), description=text, blocking=True)
-        for name, text in checks.items()
-    ]
+def asset_of(
+    spec: PipelineSpec,
+    stage: str,
+    *,
+    deps: Sequence[dg.AssetKey],
+    code_version: str,
+    kinds: set[str],
+    description: str,
+    checks: Mapping[str, str],
+) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
+    """`dg.asset` with what all assets of a pipeline have in common."""
+    return dg.asset(
+        key=key(spec, stage),
+        deps=deps,
+        partitions_def=partitions(spec),
+        group_name=spec.name,
+        owners=spec.owners,
+        tags={"pipeline": spec.name},
+        code_version=code_version,
+        kinds=kinds,
+        description=description,
+        check_specs=[
+            dg.AssetCheckSpec(name, asset=key(spec, stage), description=text, blocking=True)
+            for name, text in checks.items()
+        ],
+    )
 
 
 @contextmanager

@@ -7,16 +7,15 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from plumbline.extract.freeze import find_snapshot
-from plumbline.normalization.parameters import Normalization
-
 from plumbline.baselines import gate, training
 from plumbline.chain import Chain
 from plumbline.evaluation import evaluate
 from plumbline.extract.features import FeatureTable, feature_table
+from plumbline.extract.freeze import find_snapshot
 from plumbline.extract.snapshot import Snapshot
 from plumbline.network import training as network_training
 from plumbline.normalization import apply
+from plumbline.normalization.parameters import Normalization
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
@@ -68,12 +67,12 @@ class Workbench:
     def normalization(self) -> Normalization:
         return apply.load(self.folder("normalization"))
 
-    def baseline(self, kind: str) -> training.Baseline:
+    def baseline(self, kind: training.Kind) -> training.Baseline:
         return training.load(self.folder(kind), self.chain.model(kind))
 
     @cached_property
     def baselines(self) -> tuple[training.Baseline, ...]:
-        return tuple(self.baseline(kind) for kind in ("random_forest", "xgboost"))
+        return (self.baseline("random_forest"), self.baseline("xgboost"))
 
     @cached_property
     def gate(self) -> gate.Gate:
@@ -86,6 +85,17 @@ class Workbench:
             return None
         return network_training.load(self.folder("network"), self.chain.model("network"))
 
+    @property
+    def candidates(self) -> tuple[training.Baseline | network_training.TrainedNetwork, ...]:
+        """The models that were trained: both baselines, and the network if there is one."""
+        return (*self.baselines, *([self.network] if self.network else []))
+
+    @property
+    def winner(self) -> training.Baseline | network_training.TrainedNetwork:
+        """The candidate that the evaluation chose."""
+        kind = self.evaluation.winner
+        return next(one for one in self.candidates if one.training["kind"] == kind)
+
     @cached_property
     def evaluation(self) -> evaluate.Evaluation:
         return evaluate.load(self.folder("evaluation"))
@@ -94,7 +104,7 @@ class Workbench:
         """A finished stage's folder, with its bytes verified."""
         return self.store.get(self.spec.name, stage, self.chain.version(stage))
 
-    def make(self, stage: str, write: Callable[[Path], None]) -> Made:
+    def make(self, stage: str, write: Callable[[Path], object]) -> Made:
         """Publish what `write` leaves in a folder, unless it is there; one process at a time."""
         version = self.chain.version(stage)
         with self.registry.exclusive(f"{self.spec.name}/{stage}/{version}"):

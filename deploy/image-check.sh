@@ -69,6 +69,7 @@ entered() { inside "${entrypoint[@]}" "$@"; }
 
 # The image's own command, in a network of its own so that the port is free, until the image's own
 # health check passes; then whether the code location has loaded is asked of the webserver.
+# shellcheck disable=SC2016  # expanded in the container
 served() {
   unshare --net -- sh -euc 'ip link set lo up; exec "$@"' - \
     buildah run --volume "$volume:/var/lib/plumbline" "$container" -- \

@@ -1,12 +1,15 @@
 """The schedule that freezes a new dataset version, named by date, and runs its pipeline."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 
 from assets.stage import partitions
 from plumbline.spec import PipelineSpec
 
 
-def schedule(spec: PipelineSpec, job: dg.JobDefinition) -> dg.ScheduleDefinition:
+def schedule(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
     """One run per tick and dataset version. Off until switched on in the UI."""
     declared = spec.schedule
     assert declared is not None

@@ -40,7 +40,9 @@ class TrainingPipeline(dg.Component):
 
     @classmethod
     def load(
-        cls, attributes: BaseModel | None, context: dg.ComponentLoadContext  # noqa: ARG003
+        cls,
+        attributes: BaseModel | None,
+        context: dg.ComponentLoadContext,  # noqa: ARG003
     ) -> "TrainingPipeline":
         # Without attributes Dagster hands over None; the specification says what is missing.
         return cls(attributes if isinstance(attributes, PipelineSpec) else PipelineSpec(**{}))

@@ -21,6 +21,9 @@ from plumbline.errors import ArtifactCorrupt, ArtifactMissing, SpecError, StoreU
 
 MANIFEST = "artifact.json"
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
+
 
 def sha256_of(path: Path) -> str:
     """SHA-256 of a file's bytes (64 hex digits), read in bounded memory."""
@@ -84,7 +87,7 @@ class ArtifactStore:
         return folder
 
     def publish(
-        self, pipeline: str, stage: str, fingerprint: str, write: Callable[[Path], None]
+        self, pipeline: str, stage: str, fingerprint: str, write: Callable[[Path], object]
     ) -> Path:
         """Let `write` fill a temporary folder, then publish it under its fingerprint.
 
@@ -203,7 +206,7 @@ def _storage_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EPERM, errno.EDQUOT):
+        if error.errno not in _NO_ROOM and error.errno not in _NO_RIGHT:
             raise
         raise StoreUnwritable(
             f"the store at {root} cannot be written: {error.strerror}",

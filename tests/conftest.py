@@ -21,6 +21,10 @@ from plumbline.store import ArtifactStore
 _numbers = itertools.count()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
 def pytest_report_header() -> str:
     names = ("dagster", "keras", "tensorflow", "jax", "xgboost", "scikit-learn", "pyarrow")
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)

@@ -14,8 +14,10 @@ def by_blocks(score: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.nd
 
     `score` treats each row by itself and leaves Python's lock while it computes.
     """
+    if not len(X):
+        return np.empty(0)
     blocks = [X[at : at + _ROWS] for at in range(0, len(X), _ROWS)]
-    if len(blocks) < 2:
+    if len(blocks) == 1:
         return score(X)
     with ThreadPoolExecutor(cores()) as pool:
         return np.concatenate(list(pool.map(score, blocks)))

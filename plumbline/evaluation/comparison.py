@@ -35,6 +35,9 @@ def judge(
     greatest val AUC; the test rows have no say in it. NETWORK needs the whole interval of
     the difference above `minimum_gain`, BASELINE has it whole below; what lies between is
     INCONCLUSIVE and keeps the baseline.
+
+    The interval takes rows as independent. Where many rows share a cause (a day's storm, a
+    customer), it is too narrow.
     """
     baseline = max((kind for kind in val_auc if kind != NETWORK), key=lambda k: val_auc[k].value)
     if NETWORK not in scores:

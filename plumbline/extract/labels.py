@@ -43,7 +43,7 @@ def listed(values: pa.Array) -> str:
 def _one(kind: pa.DataType, positive: str | float | bool, named: str) -> pa.Scalar:
     try:
         return pa.scalar(positive).cast(kind)
-    except pa.ArrowInvalid:
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         raise LabelViolation(
             f"{named} holds {kind} values, and source.positive_label is {positive!r}",
             expected="a positive label that the column can hold",

@@ -161,18 +161,18 @@ def _driver_errors(query: Query) -> Iterator[None]:
     except Error as error:
         if error.sqlstate is None or error.sqlstate.startswith(_CONNECTION_LOST):
             raise _lost(query) from None
-        raise _stopped(str(error), query) from None
-    except OSError as error:
+        details: dict[Any, Any] = dict(error.details)
+        told = details.get(b"PG_DIAG_MESSAGE_PRIMARY", str(error).encode())
+        raise _stopped(told.decode(), query) from None
+    except (OSError, pa.ArrowException) as error:
         # Once rows flow, Arrow's stream tells of failures only in words.
-        if "PGRES_FATAL_ERROR" not in str(error):
-            raise _lost(query) from None
-        raise _stopped(str(error), query) from None
+        told = re.search(r"PGRES_FATAL_ERROR\]: (?!FATAL|PANIC)\w+: +(.+)", str(error))
+        raise (_stopped(told[1], query) if told else _lost(query)) from None
 
 
-def _stopped(message: str, query: Query) -> QueryFailed:
-    told = re.search(r"(?:ERROR|FATAL|PGRES_FATAL_ERROR\]): +(.+?)\n", message + "\n")
+def _stopped(told: str, query: Query) -> QueryFailed:
     return QueryFailed(
-        f"{query.file}: {told[1] if told else message}",
+        f"{query.file}: {told}",
         expected="a query that runs to its end",
         remedy="correct the SQL; what it stumbled over may be in a single row",
     )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from plumbline.errors import TrainingError
+from plumbline.network.architecture import Network
 from plumbline.normalization.matrix import Matrix
 from plumbline.spec import NetworkSpec
 
@@ -29,6 +30,7 @@ def plateau_patience(options: NetworkSpec) -> int:
 
 
 def callbacks(
+    network: Network,
     train: Matrix,
     options: NetworkSpec,
     *,
@@ -43,6 +45,7 @@ def callbacks(
     """
     import keras
 
+    judge = Judge(network, train, options, val_auc)
     progress = Progress(len(train), options, log)
     checkpoint: Any = keras.callbacks.ModelCheckpoint(
         best_weights, monitor="val_loss", mode="min", save_best_only=True, save_weights_only=True
@@ -50,7 +53,7 @@ def callbacks(
     # It acts on epochs only; without this word Keras waits for every step on its behalf.
     checkpoint.async_safe = True
     return [
-        keras.callbacks.LambdaCallback(on_epoch_end=Judge(train, options, val_auc).epoch_ends),
+        keras.callbacks.LambdaCallback(on_epoch_end=judge.epoch_ends),
         keras.callbacks.EarlyStopping(
             monitor="val_loss", mode="min", patience=options.patience, restore_best_weights=True
         ),
@@ -67,19 +70,38 @@ def callbacks(
 
 
 class Judge:
-    """Refuses a loss that is not finite, and adds `val_auc` to the history."""
+    """Refuses what is not finite, and adds `val_auc` to the history."""
 
-    def __init__(self, train: Matrix, options: NetworkSpec, val_auc: Callable[[], float]):
+    def __init__(
+        self,
+        network: Network,
+        train: Matrix,
+        options: NetworkSpec,
+        val_auc: Callable[[], float],
+    ):
+        self._network = network
         self._train = train
         self._options = options
         self._val_auc = val_auc
 
     def epoch_ends(self, epoch: int, logs: Logs) -> None:
-        """Raises TrainingError where `loss` or `val_loss` is NaN or infinite."""
+        """Raises TrainingError where a loss or a weight is NaN or infinite."""
         for name in ("loss", "val_loss"):
             if not math.isfinite(logs[name]):
-                raise _diverged(name, logs[name], epoch + 1, self._train, self._options)
+                raise self._diverged(f"{name} is {logs[name]}", epoch)
+        # Batch normalization turns an infinite variance into zeros, and the loss stays finite.
+        if not all(np.isfinite(one).all() for one in self._network.get_weights()):
+            raise self._diverged("weights are not finite", epoch)
         logs["val_auc"] = self._val_auc()
+
+    def _diverged(self, found: str, epoch: int) -> TrainingError:
+        return TrainingError(
+            f"the network's {found} in epoch {epoch + 1}; {_widest(self._train)}",
+            expected="a finite loss and finite weights",
+            remedy=f"lower network.learning_rate (now {self._options.learning_rate:g}); where a "
+            "feature reaches far out, bound it in the SQL or set normalization.method to quantile",
+            epoch=epoch + 1,
+        )
 
 
 class Progress:
@@ -132,18 +154,6 @@ class Progress:
             return False
         self._told = now
         return True
-
-
-def _diverged(
-    name: str, value: float, epoch: int, train: Matrix, options: NetworkSpec
-) -> TrainingError:
-    return TrainingError(
-        f"the network's {name} is {value} in epoch {epoch}; {_widest(train)}",
-        expected="a finite loss",
-        remedy=f"lower network.learning_rate (now {options.learning_rate:g}); where a feature "
-        "reaches far out, bound it in the SQL or set normalization.method to quantile",
-        epoch=epoch,
-    )
 
 
 def _widest(train: Matrix) -> str:

@@ -84,7 +84,7 @@ def fit(
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
-        TrainingError: the smoke test failed, or the loss became NaN or infinite.
+        TrainingError: the smoke test failed, or the loss or a weight became NaN or infinite.
         SplitError: the validation rows hold one label only.
     """
     _require_side(train, TrainRows, "fitted")
@@ -165,6 +165,7 @@ def _trained(
             validation_data=(inputs(val.matrix), val.targets),
             validation_batch_size=VAL_BATCH_ROWS,
             callbacks=callbacks(
+                network,
                 train.matrix,
                 options,
                 val_auc=lambda: auc(val.labels, watched.predict(val.matrix)),

@@ -59,7 +59,7 @@ def build(
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
-        TrainingError: the smoke test failed, or the loss became NaN or infinite.
+        TrainingError: the smoke test failed, or the loss or a weight became NaN or infinite.
         SplitError: the validation rows hold one label only.
     """
     # Named after the draft, so that the store sweeps both away should this process die.

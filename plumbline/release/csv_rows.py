@@ -16,8 +16,8 @@ from pyarrow import csv as arrow_csv
 from plumbline.errors import BundleError
 from plumbline.release.raw import first_misfit
 
-BLOCK_BYTES = 8 << 20
-"""Bytes parsed at a time."""
+BLOCK_BYTES = 1 << 20
+"""Bytes parsed at a time. Arrow reads some thirty blocks ahead."""
 
 TRUE, FALSE = ("t", "true", "1"), ("f", "false", "0")
 """Spellings of a boolean, in lower case: PostgreSQL's, pandas' and numbers."""
@@ -31,11 +31,9 @@ def batches(path: Path, schema: pa.Schema, rows: int) -> Iterator[pa.RecordBatch
         pa.ArrowInvalid: the file is empty or not CSV in UTF-8.
     """
     done = 0
-    for block in _text(path):
-        for start in range(0, block.num_rows, rows):
-            text = block.slice(start, rows)
-            yield _typed(text, schema, path, done + start)
-        done += block.num_rows
+    for text in _gathered(_text(path), rows):
+        yield _typed(text, schema, path, done)
+        done += text.num_rows
 
 
 def names(path: Path) -> list[str]:
@@ -63,6 +61,20 @@ def _text(path: Path) -> Iterator[pa.RecordBatch]:
     except pa.ArrowInvalid:
         _require_even(path)
         raise
+
+
+def _gathered(blocks: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.RecordBatch]:
+    """The same rows, `rows` at a time; fewer only at the end."""
+    held: list[pa.RecordBatch] = []
+    for block in blocks:
+        held.append(block)
+        if sum(map(len, held)) >= rows:
+            table = pa.Table.from_batches(held)
+            whole = len(table) // rows * rows
+            yield from table[:whole].combine_chunks().to_batches(max_chunksize=rows)
+            held = table[whole:].to_batches()
+    if held:
+        yield from pa.Table.from_batches(held).combine_chunks().to_batches()
 
 
 def _reader(

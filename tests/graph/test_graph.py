@@ -121,8 +121,9 @@ def test_a_stage_without_its_inputs_says_which_one_is_missing(first, project, in
     result = run(other, project, instance, selection=["xgboost"])
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
-    told = failure.step_failure_data.user_failure_data.description
-    assert "materialize visits/normalization" in told
+    told = failure.step_failure_data.user_failure_data
+    assert told
+    assert "materialize visits/normalization" in str(told.description)
 
 
 def test_a_clean_second_place_gives_the_same_versions(

@@ -3,7 +3,7 @@ from statistics import NormalDist
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import roc_auc_score
@@ -23,6 +23,7 @@ def labelled_scores(draw):
     return labels, scores
 
 
+@settings(deadline=None)
 @given(labelled_scores())
 def test_auc_is_the_share_of_ordered_pairs(case):
     labels, scores = case
@@ -32,12 +33,14 @@ def test_auc_is_the_share_of_ordered_pairs(case):
     assert auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(labelled_scores())
 def test_interval_holds_its_value_within_zero_and_one(case):
     interval = delong_interval(*case, confidence=0.95)
     assert 0 <= interval.low <= interval.value <= interval.high <= 1
 
 
+@settings(deadline=None)
 @given(labelled_scores(), st.randoms(use_true_random=False))
 def test_difference_is_antisymmetric(case, random):
     labels, a = case

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plumbline.baselines import gate
@@ -41,6 +41,7 @@ def test_closed_by_the_lower_end_and_not_by_the_value():
     assert "0.7800" in opened.reason
 
 
+@settings(deadline=None)
 @given(st.tuples(*[st.floats(0.5, 1)] * 2), st.floats(0.5, 0.99))
 def test_closed_exactly_when_one_lower_end_suffices(lows, sufficient):
     kinds = ("random_forest", "xgboost")

@@ -134,10 +134,13 @@ def test_the_scores_of_the_test_rows_are_kept(evaluated, prepared):
 def test_the_threshold_comes_from_val(evaluated, candidates, prepared):
     evaluation, _ = evaluated
     labels = prepared[0].validation().labels()
+    test = pq.read_table(evaluation.folder / "test_scores.parquet")
     for one in candidates:
         recorded = evaluation.candidates[one.kind]
         at = recorded["threshold"]
         assert recorded["val"]["accuracy"]["value"] == hits(labels, one.val_scores, at).mean()
+        on_test = hits(test["label"].to_numpy(), test[one.kind].to_numpy(), at).mean()
+        assert recorded["test"]["accuracy"]["value"] == on_test
         for other in np.linspace(0, 1, 101):
             assert (
                 hits(labels, one.val_scores, other).mean() <= recorded["val"]["accuracy"]["value"]

@@ -108,7 +108,7 @@ def test_reliability_counts_every_row_once():
 
 
 def test_column_names_are_no_formulas():
-    assert figures.importances([{"feature": "cost_{$", "importance": 1.0}])
+    assert figures.importances([{"feature": r"cost $_{\x$", "importance": 1.0}])
 
 
 def _shares(count):

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from sklearn.metrics import (
@@ -24,6 +24,7 @@ def scored_rows(draw):
     return labels, draw(hnp.arrays(np.int64, n, elements=st.integers(0, grid))) / grid
 
 
+@settings(deadline=None)
 @given(scored_rows())
 def test_metrics_are_scikit_learn_s(case):
     labels, scores = case
@@ -35,6 +36,7 @@ def test_metrics_are_scikit_learn_s(case):
     assert hits(labels, scores, 0.5).mean() == pytest.approx(expected)
 
 
+@settings(deadline=None)
 @given(scored_rows(), st.integers(0, 100))
 def test_a_drawn_row_counts_as_often_as_it_is_drawn(case, seed):
     labels, scores = case
@@ -53,6 +55,7 @@ def test_a_certain_mistake_costs_a_finite_amount():
     )
 
 
+@settings(deadline=None)
 @given(scored_rows())
 def test_no_threshold_is_more_accurate(case):
     labels, scores = case

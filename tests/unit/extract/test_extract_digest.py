@@ -118,6 +118,8 @@ def bits(value):
         (pa.array([1], pa.int32()), pa.array([1], pa.int64())),
         (pa.array(["ab", "c"]), pa.array(["a", "bc"])),
         (pa.array(["a", None]), pa.array([None, "a"])),
+        (pa.array(["", None]), pa.array([None, ""])),
+        (pa.array([0, None]), pa.array([None, 0])),
         (pa.array([1, 2]), pa.array([2, 1])),
         (pa.array([1, 2]), pa.array([1, 2, None])),
         (pa.array([0] * 8), pa.array([0] * 9)),

@@ -18,6 +18,16 @@ OPTIONS = NetworkSpec(max_epochs=10, batch_size=100)
 LOGS = {"loss": 0.5, "val_loss": 0.6, "val_auc": 0.7}
 
 
+class Weights:
+    """Stands for a network."""
+
+    def __init__(self, value: float = 1.0):
+        self._value = value
+
+    def get_weights(self) -> list[np.ndarray]:
+        return [np.ones(3), np.array([0.0, self._value])]
+
+
 def matrix(numeric: list[list[float]]) -> Matrix:
     values = np.array(numeric, dtype=np.float32)
     return Matrix(
@@ -97,22 +107,29 @@ def test_a_long_epoch_says_how_far_it_is(clock: Clock, caplog: pytest.LogCapture
 @pytest.mark.parametrize("name", ["loss", "val_loss"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_a_loss_that_is_not_finite_is_refused(name: str, value: float):
-    judge = Judge(matrix([[1, 2], [3, -40]]), OPTIONS, val_auc=pytest.fail)
+    judge = Judge(Weights(), matrix([[1, 2], [3, -40]]), OPTIONS, val_auc=pytest.fail)
     with pytest.raises(TrainingError, match=rf"^the network's {name} is {value} in epoch 3") as it:
         judge.epoch_ends(2, {**LOGS, name: value})
     assert "40, of 'age'" in it.value.found
     assert "learning_rate (now 0.0005)" in it.value.remedy
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(value: float):
+    judge = Judge(Weights(value), matrix([[1]]), OPTIONS, val_auc=pytest.fail)
+    with pytest.raises(TrainingError, match="weights are not finite in epoch 1"):
+        judge.epoch_ends(0, dict(LOGS))
+
+
 def test_a_loss_can_diverge_without_numeric_features():
-    judge = Judge(matrix([[], []]), OPTIONS, val_auc=pytest.fail)
+    judge = Judge(Weights(), matrix([[], []]), OPTIONS, val_auc=pytest.fail)
     with pytest.raises(TrainingError, match="no numeric features"):
         judge.epoch_ends(0, {**LOGS, "loss": float("nan")})
 
 
 def test_the_auc_joins_the_history():
     logs: dict[str, Any] = {"loss": 1, "val_loss": 2}
-    Judge(matrix([[1]]), OPTIONS, val_auc=lambda: 0.75).epoch_ends(0, logs)
+    Judge(Weights(), matrix([[1]]), OPTIONS, val_auc=lambda: 0.75).epoch_ends(0, logs)
     assert logs == {"loss": 1, "val_loss": 2, "val_auc": 0.75}
 
 

@@ -117,7 +117,7 @@ def test_only_training_rows_are_fitted_and_only_validation_rows_watched(
     split, normalization = prepared
     train, val = split.train(), split.validation()
     for sides in ((val, val), (train, train), (val, train)):
-        with pytest.raises(LeakageError, match="expected (TrainRows|ValRows)"):
+        with pytest.raises(LeakageError, match=r"expected (TrainRows|ValRows)"):
             fitting.fit(*sides, normalization, OPTIONS, tmp_path / "work")
 
 

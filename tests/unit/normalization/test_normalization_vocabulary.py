@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from snapshots import snapshot_of, spec_of, split_of
 
@@ -32,10 +32,11 @@ def train_of(folder: Path, values: pa.Array) -> TrainRows:
 
 
 @settings(max_examples=25, deadline=None)
+@example(values=[f"v{i % 50}" for i in range(180)], size=60, limit=3, rows=41)
 @given(
     values=st.lists(st.none() | st.text("abcde", max_size=2), min_size=2, max_size=80),
     size=st.integers(1, 40),
-    limit=st.integers(1, 40),
+    limit=st.integers(1, 6),
     rows=st.integers(1, 90),
 )
 def test_counts_are_exact_however_few_are_held(folder, values, size, limit, rows):

@@ -17,7 +17,7 @@ from pyarrow.csv import read_csv as guess_csv
 from release_bundles import ROWS, raw_table
 
 from plumbline.errors import BundleError
-from plumbline.release import scoring
+from plumbline.release import csv_rows, scoring
 from plumbline.release.bundle import load_bundle
 from plumbline.release.scoring import OUTPUT, PREDICTIONS, score_file, score_snapshot
 
@@ -154,6 +154,26 @@ def test_scores_depend_neither_on_batch_size_nor_on_order(forest, tmp_path, seed
     assert done == ROWS
     found = pq.read_table(target)["score"].to_numpy()
     assert np.array_equal(found, expected_scores(forest)[order])
+
+
+@pytest.mark.parametrize("rows_at_a_time", [7, 64, 10_000])
+def test_the_blocks_that_csv_is_read_in_do_not_matter(
+    forest, text, tmp_path, monkeypatch, rows_at_a_time
+):
+    monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 2000)
+    write_csv(raw_table(), tmp_path / "rows.csv")
+    sizes = []
+    for batch in csv_rows.batches(tmp_path / "rows.csv", raw_table().schema, rows_at_a_time):
+        assert batch.schema == raw_table().schema
+        sizes.append(batch.num_rows)
+    assert sum(sizes) == ROWS
+    assert set(sizes[:-1]) <= {rows_at_a_time}
+    target = tmp_path / "scored.parquet"
+    score_file(forest.folder, tmp_path / "rows.csv", target, rows=rows_at_a_time)
+    assert np.array_equal(pq.read_table(target)["score"].to_numpy(), expected_scores(forest))
+    source = text(*[LINE] * 300, LINE.replace("55.5", "x"), *[LINE] * 300)
+    with pytest.raises(BundleError, match="line 302, column 'amount'"):
+        score_file(forest.folder, source, target, rows=rows_at_a_time)
 
 
 @pytest.mark.parametrize("nothing", ["", '""'])
