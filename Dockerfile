@@ -51,9 +51,10 @@ WORKDIR /app
 COPY --from=project /app /app
 USER plumbline
 
-# A role is a stage of its own on the same layers, chosen by --target; the last is the default.
-FROM runtime AS webserver
+# A role is a stage of its own on the same layers, chosen by --target; the last is the default:
+# webserver and daemon in one, since a run that is launched in the UI waits for the daemon.
+FROM runtime AS orchestrator
 EXPOSE 3000
 HEALTHCHECK --interval=30s --timeout=10s --start-period=60s --retries=3 \
   CMD python -c "import urllib.request as r; r.urlopen('http://127.0.0.1:3000/server_info', timeout=5)"
-CMD ["dagster-webserver", "-w", "workspace.yaml", "-h", "0.0.0.0", "-p", "3000"]
+CMD ["dagster", "dev", "-w", "workspace.yaml", "-h", "0.0.0.0", "-p", "3000"]

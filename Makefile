@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test ui lint lock clean help
+.PHONY: demo test ui lint lock image-check clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,9 +35,15 @@ test: lint ## install, then lint, types, import rules and tests on both Keras ba
 	$(BIN)/pytest
 	KERAS_BACKEND=jax $(BIN)/pytest -m network
 
-lock: ## renew requirements.lock from pyproject.toml
+lock: ## renew both lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-annotate --no-header --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-annotate --no-header --constraints requirements.lock \
+	  --output-file requirements-runtime.lock pyproject.toml
+
+image-check: ## build the container image without Docker and prove it (root, buildah, debootstrap)
+	deploy/image-check.sh
 
 clean:
 	rm -rf $(VENV) .plumbline

@@ -46,6 +46,8 @@ def copy(url: str, rows: int) -> Callable[[], int]:
 
 def plumbline(url: str, rows: int) -> Callable[[], int]:
     """Freeze: typed, ordered, checked, hashed, written, read back, published, registered."""
+    import adbc_driver_postgresql.dbapi  # noqa: F401  (freeze imports it when it needs it)
+
     from plumbline.extract.freeze import freeze
     from plumbline.extract.query import read_query
     from plumbline.postgres import Postgres

@@ -24,7 +24,7 @@ def show_progress() -> None:
 
 def print_summary(facts: dict[str, Any]) -> None:
     """One screen: versions, rows, candidates with intervals, verdict, bundle."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = _console()
     console.print(_versions(facts))
     if facts["candidates"]:
         console.print(_candidates(facts["candidates"]))
@@ -45,7 +45,13 @@ def print_verified(found: Sequence[Verified]) -> None:
     grid = Table("stage", "status", "location", box=None, pad_edge=False)
     for stage in found:
         grid.add_row(stage.stage, stage.status, str(stage.location))
-    Console(soft_wrap=True, highlight=False).print(grid)
+    _console().print(grid)
+
+
+def _console() -> Console:
+    """The terminal at its own width; wide enough for the tables where there is none."""
+    plain = Console(highlight=False)
+    return plain if plain.is_terminal else Console(highlight=False, width=160)
 
 
 def _versions(facts: dict[str, Any]) -> Table:

@@ -48,7 +48,7 @@ _BASELINE = tuple(f"plumbline.baselines.{name}" for name in ("training", "fitted
 
 STAGES: Mapping[str, Stage] = {
     "split": Stage(
-        code=("plumbline.split",),
+        code=("plumbline.split", "plumbline.extract.labels"),
         options=lambda spec: {
             "split": _dump(spec.split),
             **_source(spec, "key", "label", "positive_label", "task", "timestamp", "group"),

@@ -11,6 +11,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from psycopg import sql
 
 from plumbline.environment import keras_backend
@@ -19,6 +20,10 @@ from plumbline.registry import Registry
 from plumbline.store import ArtifactStore
 
 _numbers = itertools.count()
+
+# Laws are about results; how long an example takes says more about the machine.
+settings.register_profile("plumbline", deadline=None)
+settings.load_profile("plumbline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

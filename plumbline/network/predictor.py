@@ -1,5 +1,6 @@
 """A trained network as a predictor."""
 
+import hashlib
 import json
 import zipfile
 from dataclasses import dataclass, field
@@ -51,6 +52,13 @@ class KerasPredictor(Predictor):
         with self._alone:
             scores = self.network.predict_on_batch(rows)
         return scores[: len(block), 0].astype(np.float64)
+
+    def weights_sha256(self) -> str:
+        """SHA-256 over the weights' bytes, in the network's order: equal digests, equal bits."""
+        digest = hashlib.sha256()
+        for weight in self.network.get_weights():
+            digest.update(weight.tobytes())
+        return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
         self.network.save(folder / _MODEL)

@@ -28,8 +28,8 @@ class TrainedNetwork:
     """Per epoch: loss, val_loss (both with the weights' penalty), val_auc, learning_rate and
     seconds."""
     training: dict[str, Any]
-    """As a baseline's, and smoke_test, backend, best_epoch (the first epoch is 1), epochs
-    and parameters (count of weights)."""
+    """As a baseline's, and smoke_test, backend, best_epoch (the first epoch is 1), epochs,
+    parameters (count of weights) and weights_sha256."""
 
     def predictor(self) -> KerasPredictor:
         """The network, read from the artifact.
@@ -97,6 +97,7 @@ def _record(fitted: Fitted) -> dict[str, Any]:
         "epochs": len(fitted.history["loss"]),
         "best_epoch": fitted.best_epoch,
         "parameters": fitted.parameters,
+        "weights_sha256": fitted.predictor.weights_sha256(),
         "smoke_test": fitted.smoke_test,
     }
 

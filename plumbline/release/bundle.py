@@ -58,8 +58,6 @@ class Bundle:
             BundleError: a column is missing, of another type, or holds what it cannot.
         """
         rows = conform(batch, self.manifest.inputs, self.schema, where=where, first_row=first_row)
-        if not rows.num_rows:
-            return np.empty(0)
         try:
             return self.predictor.predict(apply.transform(self.normalization, rows))
         except NormalizationError as error:

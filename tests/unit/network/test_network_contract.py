@@ -74,6 +74,7 @@ def test_fit_is_idempotent_under_a_seed(fitted: Fitted, tmp_path: Path):
     again = fit(tmp_path)
     for first, second in zip(weights(fitted.predictor), weights(again.predictor), strict=True):
         np.testing.assert_array_equal(first, second)
+    assert fitted.predictor.weights_sha256() == again.predictor.weights_sha256()
     np.testing.assert_array_equal(fitted.val_scores, again.val_scores)
     timeless = [{k: v for k, v in one.history.items() if k != "seconds"} for one in (fitted, again)]
     assert timeless[0] == timeless[1]
@@ -86,6 +87,11 @@ def test_another_seed_draws_other_weights():
         for seed in (0, 1)
     )
     assert (first.get_weights()[0] != second.get_weights()[0]).any()
+    digests = {
+        KerasPredictor(network=one, names=TRAIN.matrix.names).weights_sha256()
+        for one in (first, second)
+    }
+    assert len(digests) == 2
 
 
 def test_training_recovers_a_simple_signal(fitted: Fitted):

@@ -102,6 +102,7 @@ def test_the_loaded_network_gives_the_stored_scores(
     split, normalization = prepared
     trained = training.load(artifact, "model-1")
     assert trained.model_version == "model-1"
+    assert trained.training["weights_sha256"] == trained.predictor().weights_sha256()
     matrix = load_matrix(split.validation(), normalization)
     np.testing.assert_array_equal(trained.predictor().predict(matrix), trained.val_scores())
 

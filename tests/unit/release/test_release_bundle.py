@@ -87,8 +87,9 @@ def test_columns_that_the_model_does_not_read_are_not_needed(loaded):
     assert np.array_equal(loaded.score(needed), loaded.score(RAW))
 
 
-def test_no_rows_have_no_scores(loaded):
-    assert loaded.score(RAW.slice(0, 0)).shape == (0,)
+def test_no_rows_have_no_scores(opened):
+    bundle, _ = opened
+    assert bundle.score(RAW.slice(0, 0)).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -259,6 +260,16 @@ def test_fewer_validation_rows_than_golden_rows_are_all_taken(prepared):
     chosen = golden.choose(validation, ["age", "city"], 10_000)
     whole = pa.Table.from_batches(validation.batches(["age", "city"]))
     assert chosen.to_pylist() == whole.to_pylist()
+
+
+def test_the_first_null_of_a_column_is_golden_however_few_the_places(prepared):
+    columns = ["age", "weight", "city"]
+    chosen = golden.choose(prepared.split.validation(), columns, 6)
+    whole = pa.Table.from_batches(prepared.split.validation().batches(columns)).to_pylist()
+    assert chosen.num_rows == 6
+    for name in columns:
+        first = next(row for row in whole if row[name] is None)
+        assert first in chosen.to_pylist()
 
 
 def test_one_golden_row_is_enough(prepared):

@@ -20,6 +20,7 @@ from plumbline.release import golden, inventory, manifest
 from plumbline.release.bundle import load_bundle
 from plumbline.release.keras_layers import require_own_layers
 from plumbline.release.manifest import MANIFEST
+from plumbline.release.predictors import load_predictor
 from plumbline.versions import fingerprint
 
 pytest_plugins = ["release_fixtures"]
@@ -121,10 +122,11 @@ def test_a_linked_folder_is_refused(copy, tmp_path):
     assert "is a link" in refusal(copy)
 
 
-def test_a_linked_manifest_is_refused(copy, tmp_path):
-    (copy / MANIFEST).rename(tmp_path / MANIFEST)
-    (copy / MANIFEST).symlink_to(tmp_path / MANIFEST)
-    assert "is a link" in refusal(copy)
+def test_a_linked_manifest_is_refused_unread(copy, tmp_path):
+    (copy / MANIFEST).unlink()
+    (tmp_path / "elsewhere").write_text("not a manifest")
+    (copy / MANIFEST).symlink_to(tmp_path / "elsewhere")
+    assert refusal(copy).startswith(f"{copy / MANIFEST} is a link")
 
 
 @pytest.mark.parametrize(
@@ -310,8 +312,13 @@ def keras_file(folder: Path, config: object) -> None:
 def test_a_network_that_names_other_code_is_refused_unopened(tmp_path, named):
     keras_file(tmp_path, {"module": "keras", "class_name": "Functional", "config": [{"a": named}]})
     with pytest.raises(BundleError, match=re.escape(named["class_name"])):
-        require_own_layers(tmp_path)
+        load_predictor("network", tmp_path)
     assert "plumbline_never_imported" not in sys.modules
+
+
+def test_an_unknown_kind_of_model_is_refused(tmp_path):
+    with pytest.raises(BundleError, match="the kind of model is 'os.system'"):
+        load_predictor("os.system", tmp_path)
 
 
 def test_a_network_without_a_configuration_is_refused(tmp_path):
