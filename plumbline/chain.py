@@ -46,6 +46,12 @@ def _source(spec: PipelineSpec, *names: str) -> Options:
 
 _BASELINE = tuple(f"plumbline.baselines.{name}" for name in ("training", "fitted", "auc"))
 
+# Without its figures: a picture drawn anew is no reason to read the test split again.
+_EVALUATION = tuple(
+    f"plumbline.evaluation.{name}"
+    for name in ("evaluate", "metrics", "thresholds", "bootstrap", "comparison")
+)
+
 STAGES: Mapping[str, Stage] = {
     "split": Stage(
         code=("plumbline.split", "plumbline.extract.labels"),
@@ -96,7 +102,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("normalization",),
     ),
     "evaluation": Stage(
-        code=("plumbline.evaluation",),
+        code=_EVALUATION,
         options=lambda spec: _dump(spec.evaluation),
         inputs=("baseline_gate", "network"),
     ),

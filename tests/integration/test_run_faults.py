@@ -57,7 +57,9 @@ def start(postgres: Postgres, tmp_path: Path):
     yield call
     for process in started:
         process.kill()
-        process.communicate()
+        process.wait()
+        if process.stdout:
+            process.stdout.close()
 
 
 def _await(condition, process: subprocess.Popen, seconds: float = 180) -> None:

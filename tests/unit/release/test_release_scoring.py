@@ -161,7 +161,9 @@ def test_the_blocks_that_csv_is_read_in_do_not_matter(
     forest, text, tmp_path, monkeypatch, rows_at_a_time
 ):
     monkeypatch.setattr(csv_rows, "BLOCK_BYTES", 2000)
-    write_csv(raw_table(), tmp_path / "rows.csv")
+    place = raw_table().column_names.index("note")
+    notes = pa.array(["a\nnote\nof many\nlines" for _ in range(ROWS)])
+    write_csv(raw_table().set_column(place, "note", notes), tmp_path / "rows.csv")
     sizes = []
     for batch in csv_rows.batches(tmp_path / "rows.csv", raw_table().schema, rows_at_a_time):
         assert batch.schema == raw_table().schema
@@ -246,11 +248,13 @@ def test_a_bad_number_far_into_a_file_leaves_nothing_behind(forest, text, tmp_pa
     assert left_behind(tmp_path) == {"rows.csv", "scored.csv"}
 
 
-def test_a_bad_number_in_an_exact_category_is_named(forest, tmp_path):
+def test_a_bad_number_in_parquet_is_named_by_its_row(forest, tmp_path):
     table = raw_table().set_column(4, "fee", pa.array([*["1.5"] * (ROWS - 1), "x"]))
     pq.write_table(table, tmp_path / "rows.parquet")
-    error = refusal(forest, tmp_path / "rows.parquet", tmp_path / "scored.parquet")
-    assert f"rows.parquet: column 'fee' holds 'x' in row {ROWS}" in str(error)
+    told = f"rows.parquet: column 'fee' holds 'x' in row {ROWS}"
+    with pytest.raises(BundleError, match=re.escape(told)):
+        score_file(forest.folder, tmp_path / "rows.parquet", tmp_path / "scored.parquet", rows=100)
+    assert left_behind(tmp_path) == {"rows.parquet"}
 
 
 @pytest.mark.parametrize("line", [LINE + ",extra", "1,2"])

@@ -317,7 +317,7 @@ def test_a_network_that_names_other_code_is_refused_unopened(tmp_path, named):
 
 
 def test_an_unknown_kind_of_model_is_refused(tmp_path):
-    with pytest.raises(BundleError, match="the kind of model is 'os.system'"):
+    with pytest.raises(BundleError, match=r"the kind of model is 'os\.system'"):
         load_predictor("os.system", tmp_path)
 
 
