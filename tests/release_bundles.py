@@ -73,9 +73,9 @@ def raw_table(rows: int = ROWS) -> pa.Table:
     )
 
 
-def prepare(folder: Path, **source: Any) -> Prepared:
-    """A snapshot of `raw_table`, its split and its normalization."""
-    snapshot = snapshot_of(raw_table(), folder, postgres_types={"fee": "numeric"})
+def prepare(folder: Path, table: pa.Table | None = None, **source: Any) -> Prepared:
+    """A snapshot of `table` (by default `raw_table`), its split and its normalization."""
+    snapshot = snapshot_of(table or raw_table(), folder, postgres_types={"fee": "numeric"})
     spec = spec_of(drop=["note"], **source)
     split = split_of(snapshot, spec)
     version = NormalizationVersion(VERSIONS["normalization_version"])

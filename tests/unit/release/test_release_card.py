@@ -4,10 +4,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
-from release_bundles import build, evaluation_of
+from release_bundles import ROWS, build, evaluation_of, prepare, raw_table
 
-from plumbline.release.bundle import CARD
+from plumbline.baselines import random_forest
+from plumbline.release.bundle import CARD, load_bundle
 from plumbline.release.markdown import block, code, table
 
 pytest_plugins = ["release_fixtures"]
@@ -122,18 +124,15 @@ def test_the_verdict_is_told_with_its_reason(card_of, tmp_path):
     assert "INCONCLUSIVE: the interval spans the gain." in card_of(evaluation=undecided)
 
 
-def test_a_column_that_says_only_whether_it_is_null(card_of, prepared):
-    normalization = replace(
-        prepared.normalization,
-        numeric=prepared.normalization.numeric[1:],
-        dropped={"age": "constant in the training rows (3.0) where not NULL; indicator kept"},
-    )
-    from plumbline.release.manifest import Input
-    from plumbline.release.treatments import treatments
-
-    age = Input(name="age", postgres_type="integer", arrow_type="int32", kind="numeric")
-    ((_, _, _, told),) = treatments([age], normalization)
-    assert told.startswith("only whether it is NULL; constant in the training rows (3.0)")
+def test_a_column_that_says_only_whether_it_is_null_is_read(tmp_path):
+    bonus = pa.array([None if number % 4 else 5.0 for number in range(ROWS)])
+    prepared = prepare(tmp_path / "snapshot", raw_table().append_column("bonus", bonus))
+    fitted = random_forest.fit(prepared.split.train(), prepared.normalization, 0)
+    built = build(prepared, "random_forest", fitted.predictor, tmp_path / "bundle")
+    assert load_bundle(built.folder).manifest.inputs[-1].name == "bonus"
+    text = (built.folder / CARD).read_text("utf-8")
+    (line,) = re.findall(r"^\| `bonus` .*$", text, re.MULTILINE)
+    assert "numeric | only whether it is NULL; constant in the training rows (5.0)" in line
 
 
 @pytest.mark.parametrize(
