@@ -111,7 +111,14 @@ def _take(waiting: deque[pa.RecordBatch], rows: int) -> pa.RecordBatch:
         if batch.num_rows > rows:
             waiting.appendleft(batch.slice(rows))
         rows -= taken[-1].num_rows
-    return pa.Table.from_batches(taken).combine_chunks().to_batches()[0]
+    joined = pa.Table.from_batches(taken).combine_chunks().to_batches()
+    if len(joined) > 1:
+        raise UnsupportedType(
+            f"a text column has over 2 GiB in {BLOCK_ROWS:,} rows",
+            expected="text that is short enough to be a category",
+            remedy="shorten it with left(...) in the SQL, or leave the column out",
+        )
+    return joined[0]
 
 
 def _canonical(values: pa.Array) -> Iterator[bytes | memoryview]:

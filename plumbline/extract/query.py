@@ -102,6 +102,16 @@ def read_query(
     return query
 
 
+def source_tables(spec: PipelineSpec, root: Path) -> tuple[str, ...]:
+    """The tables that a pipeline's SQL file reads; its parameters need no values for that.
+
+    Raises:
+        QueryFailed: the file is missing.
+    """
+    file = spec.source.sql
+    return Query(file=file, text=_text(root, file), parameters={}).tables()
+
+
 def _text(root: Path, file: str) -> str:
     try:
         return (root / file).read_text("utf-8-sig")

@@ -291,6 +291,26 @@ def test_the_settings_of_the_session_do_not_matter(frozen, execute):
     assert table_of(two).column("t")[0].as_py() == "2020-01-01 00:30:00+00"
 
 
+def test_one_transaction_repeatable_read_only_and_serial(frozen):
+    names = ("transaction_isolation", "transaction_read_only", "max_parallel_workers_per_gather")
+    settings = ", ".join(f"current_setting('{name}') AS {name}" for name in names)
+    snapshot, _ = frozen(selecting(f"{settings}, pg_current_snapshot()::text AS seen"))
+    for row in table_of(snapshot).to_pylist():
+        assert [row[name] for name in names] == ["repeatable read", "on", "0"]
+        assert row["seen"] == snapshot.postgres_snapshot
+
+
+def test_names_of_columns_may_be_anything(frozen):
+    names = ['a"b', "c%sd", "e.f", "SELECT", "ü:x", "g h"]
+    quoted = ", ".join(
+        f'{i} AS "{name.replace(chr(34), chr(34) * 2)}"' for i, name in enumerate(names)
+    )
+    snapshot, _ = frozen(selecting(f"{quoted}, '100%' AS \"%\""), key=["id", "e.f"])
+    assert [column.name for column in snapshot.columns] == ["id", "label", *names, "%"]
+    (batch, *_) = snapshot.batches(["e.f", "%"])
+    assert batch.to_pylist()[0] == {"e.f": 2, "%": "100%"}
+
+
 def test_an_extract_cannot_write(frozen, execute):
     execute("CREATE TABLE t (x int); CREATE SEQUENCE s")
     with pytest.raises(QueryFailed, match="read-only transaction"):

@@ -196,3 +196,24 @@ def test_a_block_after_a_short_one_is_refused():
     digester.update(short)
     with pytest.raises(ValueError, match="row 2"):
         digester.update(short)
+
+
+def test_text_beyond_one_arrow_array_is_refused_and_not_cut(monkeypatch):
+    halves = pa.Table.from_batches(
+        [pa.RecordBatch.from_pydict({"x": ["a"]}), pa.RecordBatch.from_pydict({"x": ["b"]})]
+    )
+    # What combine_chunks does when more than 2 GiB of text would have to fit into one array.
+    monkeypatch.setattr(digest.pa, "Table", Uncombined(halves))
+    with pytest.raises(UnsupportedType, match="over 2 GiB"):
+        list(blocks(halves.to_batches()))
+
+
+class Uncombined:
+    def __init__(self, table):
+        self.table = table
+
+    def from_batches(self, batches):
+        return self
+
+    def combine_chunks(self):
+        return self.table

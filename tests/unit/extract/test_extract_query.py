@@ -4,7 +4,7 @@ import pytest
 from snapshots import spec_of
 
 from plumbline.errors import QueryFailed
-from plumbline.extract.query import Query, read_query
+from plumbline.extract.query import Query, read_query, source_tables
 
 FILE = "sql/extracts/tested.sql"
 
@@ -203,3 +203,9 @@ def test_what_asks_something_else_has_another_identity(other):
 )
 def test_the_tables_that_are_read(text, tables):
     assert query(text, d=1, n=1).tables() == tables
+
+
+def test_the_tables_are_known_before_the_parameters(tmp_path, read):
+    with pytest.raises(QueryFailed, match="has no value for"):
+        read("SELECT * FROM s.t WHERE d < :as_of")
+    assert source_tables(spec_of(), tmp_path) == ("s.t",)
