@@ -11,7 +11,7 @@ from assets.stage import asset_of, key, readable_failures
 from assets.workbench import Workbench
 from plumbline.extract import audit
 from plumbline.extract.freeze import freeze
-from plumbline.extract.query import Query, read_query
+from plumbline.extract.query import Query, read_query, source_tables
 from plumbline.spec import PipelineSpec
 from plumbline.versions import code_version
 
@@ -32,7 +32,7 @@ class SnapshotConfig(dg.Config):
 
 
 def snapshot_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
-    tables = read_query(spec, root).tables()
+    tables = source_tables(spec, root)
 
     def snapshot(
         context: dg.AssetExecutionContext, config: SnapshotConfig, plumbline: PlumblineResource

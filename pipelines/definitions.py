@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.resources import PlumblineResource
 from pipelines.training_pipeline import TrainingPipeline
-from plumbline.extract.query import read_query
+from plumbline.extract.query import source_tables
 
 ROOT = Path(__file__).parents[1]
 
@@ -17,16 +17,16 @@ def defs() -> dg.Definitions:
     tree = declared.component_tree
     pipelines = tree.get_all_components(of_type=TrainingPipeline) if tree else []
     shared = dg.Definitions(
-        assets=source_tables(pipelines),
+        assets=source_assets(pipelines),
         resources={"plumbline": PlumblineResource()},
         executor=dg.in_process_executor,
     )
     return dg.Definitions.merge(declared, shared)
 
 
-def source_tables(pipelines: list[TrainingPipeline]) -> list[dg.AssetSpec]:
+def source_assets(pipelines: list[TrainingPipeline]) -> list[dg.AssetSpec]:
     """The PostgreSQL tables that the extracts read, once each: pipelines may share them."""
-    tables = {name for one in pipelines for name in read_query(one.spec, ROOT).tables()}
+    tables = {name for one in pipelines for name in source_tables(one.spec, ROOT)}
     return [
         dg.AssetSpec(
             key=name.split("."),

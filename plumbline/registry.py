@@ -7,13 +7,14 @@ that the SQL stays the only place that says what a row holds.
 import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
 
 import sql.migrations
 from plumbline.errors import RegistryError
@@ -109,8 +110,14 @@ class Registry:
                 log.info("another run is working on %s; waiting for it", what)
                 connection.scalar(sa.select(sa.func.pg_advisory_lock(number)))
                 connection.rollback()
-            # Closing the connection (the engine keeps no pool) releases the lock.
-            yield
+            try:
+                yield
+            finally:
+                # Said, not left to the closing connection, so that the next one need not wait.
+                # A connection that was lost has let go of it already.
+                with suppress(DBAPIError):
+                    connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
+                    connection.rollback()
 
 
 def evidence(row: Mapping[str, Any]) -> Row:

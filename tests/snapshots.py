@@ -108,6 +108,7 @@ def register(registry: Registry, split: Split, spec: PipelineSpec) -> None:
         query=snapshot.query,
         parameters=snapshot.parameters,
         key_columns=list(snapshot.key),
+        label_column=snapshot.label,
         row_count=snapshot.rows,
         columns=[{"name": column.name} for column in snapshot.columns],
         server_version=snapshot.server_version,

@@ -62,7 +62,6 @@ def freeze(
         if present is not None:
             log.info("%s: %s is there and verifies; nothing read", spec.name, dataset_version)
             _require_same_question(_row(present), query, spec)
-            _require_same_label(present, spec)
             snapshot = present
         else:
             snapshot = _publish(
@@ -133,6 +132,7 @@ def _row(snapshot: Snapshot) -> Row:
         "query": snapshot.query,
         "parameters": snapshot.parameters,
         "key_columns": list(snapshot.key),
+        "label_column": snapshot.label,
         "row_count": snapshot.rows,
         "columns": [asdict(column) for column in snapshot.columns],
         "server_version": snapshot.server_version,
@@ -142,21 +142,17 @@ def _row(snapshot: Snapshot) -> Row:
 
 
 def _require_same_question(bound: Row, query: Query, spec: PipelineSpec) -> None:
-    """Raises VersionConflict where query, parameters or key are not those that were frozen."""
+    """Raises VersionConflict where query, parameters, key or label are not the frozen ones."""
     differing = [
         *_different_text(bound["query"], query),
         *_different_values(bound["parameters"], query.parameters),
     ]
     if list(bound["key_columns"]) != spec.source.key:
         differing.append(_changed("source.key", bound["key_columns"], spec.source.key))
+    if bound["label_column"] != spec.source.label:
+        differing.append(_changed("source.label", bound["label_column"], spec.source.label))
     if differing:
         raise _conflict(bound, differing, spec)
-
-
-def _require_same_label(snapshot: Snapshot, spec: PipelineSpec) -> None:
-    if snapshot.label != spec.source.label:
-        changed = _changed("source.label", snapshot.label, spec.source.label)
-        raise _conflict(_row(snapshot), [changed], spec)
 
 
 def _different_text(bound: str, query: Query) -> list[str]:

@@ -8,6 +8,7 @@ CREATE TABLE plumbline.dataset_versions (
     query                text        NOT NULL,
     parameters           jsonb       NOT NULL,
     key_columns          text[]      NOT NULL CHECK (cardinality(key_columns) > 0),
+    label_column         text        NOT NULL,
     row_count            bigint      NOT NULL CHECK (row_count > 0),
     columns              jsonb       NOT NULL,
     server_version       text        NOT NULL,

@@ -20,6 +20,7 @@ DATASET = {
     "query": "SELECT 1",
     "parameters": {"as_of": "2014-01-01", "limit": None},
     "key_columns": ["id"],
+    "label_column": "label",
     "row_count": 3,
     "columns": [{"name": "id"}],
     "server_version": "18",
