@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test ui lint lock image-check clean help
+.PHONY: demo test ui lint lock image-check readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -44,6 +44,9 @@ lock: ## renew both lock files from pyproject.toml
 
 image-check: ## build the container image without Docker and prove it (root, buildah, debootstrap)
 	deploy/image-check.sh
+
+readme: $(INSTALLED) ## write the demo's numbers into README.md (after make demo)
+	$(BIN)/python docs/update_readme.py
 
 clean:
 	rm -rf $(VENV) .plumbline
