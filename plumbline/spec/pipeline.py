@@ -1,0 +1,70 @@
+"""One pipeline: everything its `defs.yaml` declares."""
+
+from typing import Any
+
+from pydantic import (
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from plumbline.spec.explained import explain
+from plumbline.spec.options import Identifier, Options
+from plumbline.spec.source import SourceSpec
+from plumbline.spec.splits import HashSplit, SplitSpec, TemporalSplit
+from plumbline.spec.stages import (
+    BaselinesSpec,
+    EvaluationSpec,
+    NetworkSpec,
+    NormalizationSpec,
+    ReleaseSpec,
+    ScheduleSpec,
+)
+
+
+class PipelineSpec(Options):
+    """One pipeline: a labelled SQL query and how to turn it into a model."""
+
+    name: Identifier
+    """Prefix of the pipeline's assets, job and partitions."""
+    description: str = ""
+    """What is predicted, for whom and why; shown in the UI and in the model card."""
+    owners: list[str] = []
+    """E-mail addresses or `team:name`, shown in the UI."""
+    source: SourceSpec
+    split: SplitSpec = HashSplit()
+    normalization: NormalizationSpec = NormalizationSpec()
+    baselines: BaselinesSpec = BaselinesSpec()
+    network: NetworkSpec = NetworkSpec()
+    evaluation: EvaluationSpec = EvaluationSpec()
+    release: ReleaseSpec = ReleaseSpec()
+    schedule: ScheduleSpec | None = None
+    """Leave out for no schedule."""
+
+    @field_validator("split")
+    @classmethod
+    def _split_agrees_with_source(cls, split: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        if source is None:
+            return split
+        if isinstance(split, TemporalSplit) and source.timestamp is None:
+            raise ValueError(
+                "policy 'temporal' needs source.timestamp: name the column that says when "
+                "each row happened, or choose policy 'hash', 'stratified' or 'column'"
+            )
+        if not isinstance(split, HashSplit) and source.group is not None:
+            raise ValueError(
+                f"policy {split.policy!r} does not keep groups together, but source.group is "
+                f"{source.group!r}: choose policy 'hash', or remove source.group"
+            )
+        return split
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _explained(cls, value: Any, handler: ModelWrapValidatorHandler["PipelineSpec"]):
+        try:
+            return handler(value)
+        except ValidationError as error:
+            raise explain(error, cls) from None

@@ -1,0 +1,102 @@
+"""Options of the stages after the split."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from plumbline.spec.options import Fraction, Identifier, Options, Scalar
+
+
+class NormalizationSpec(Options):
+    """How features are put on one scale, by statistics of the training rows only."""
+
+    method: Literal["standard", "min_max", "robust", "quantile"] = "standard"
+    """standard: (x - mean) / std. min_max: (x - min) / (max - min). robust: (x - median) /
+    (q75 - q25). quantile: the normal quantile of the empirical distribution."""
+
+    max_categories: int = Field(default=1000, ge=1, le=100_000)
+    """Vocabulary size per category feature; rarer values share the unknown slot (count)."""
+
+
+class BaselinesSpec(Options):
+    """The untuned trees that a network has to beat."""
+
+    seed: int = Field(default=0, ge=0)
+    """Random state of both baselines."""
+
+    confidence: Fraction = 0.95
+    """Coverage of the validation intervals that the gate reads."""
+
+    sufficient_score: Fraction | None = None
+    """Validation AUC that is good enough: a baseline whose interval's lower end reaches it
+    closes the gate, and no network is trained. Unset: the gate always opens."""
+
+
+class NetworkSpec(Options):
+    """The Keras network and its training."""
+
+    architecture: Literal["dense"] = "dense"
+    """dense: fully connected layers with batch normalization and dropout."""
+    widths: list[Annotated[int, Field(ge=1)]] = Field(default=[256, 128], min_length=1)
+    """Units of each hidden layer."""
+    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
+        default=[0.3, 0.2], validate_default=True
+    )
+    """Dropout rate after each hidden layer."""
+    l2: float = Field(default=1e-4, ge=0)
+    """L2 penalty on the hidden kernels."""
+    learning_rate: float = Field(default=5e-4, gt=0)
+    """Adam's initial step size."""
+    batch_size: int = Field(default=256, ge=1)
+    """Rows per step."""
+    max_epochs: int = Field(default=60, ge=1)
+    """Upper bound on passes over the training rows."""
+    patience: int = Field(default=6, ge=1)
+    """Epochs without a better validation loss before training stops."""
+    seed: int = Field(default=0, ge=0)
+    """Seeds initial weights, dropout and shuffling."""
+
+    @field_validator("dropout")
+    @classmethod
+    def _one_rate_per_layer(cls, dropout: list[float], info: ValidationInfo) -> list[float]:
+        widths = info.data.get("widths")
+        if widths is not None and len(dropout) != len(widths):
+            raise ValueError(
+                f"{len(dropout)} dropout rates for {len(widths)} widths; give one rate per layer"
+            )
+        return dropout
+
+
+class EvaluationSpec(Options):
+    """How candidates are compared, and what a network has to gain to be released."""
+
+    confidence: Fraction = 0.95
+    """Coverage of every interval."""
+    minimum_gain: float = Field(default=0.002, ge=0, lt=1)
+    """Test AUC that a network must add to the best baseline, with its interval's lower end."""
+    resamples: int = Field(default=500, ge=100, le=100_000)
+    """Bootstrap resamples behind the intervals of metrics other than AUC (count)."""
+    seed: int = Field(default=0, ge=0)
+    """Seeds the bootstrap."""
+
+
+class ReleaseSpec(Options):
+    """What becomes of the winner."""
+
+    promote: bool = True
+    """Record the winner as this pipeline's current model."""
+    golden_rows: int = Field(default=64, ge=1, le=10_000)
+    """Raw rows stored with their expected outputs and checked on every load (count)."""
+
+
+class ScheduleSpec(Options):
+    """When a new dataset version is frozen and run. Off until switched on in the UI."""
+
+    cron: str = "0 3 * * *"
+    """Five-field cron expression."""
+    timezone: str = "UTC"
+    """IANA name of the time zone of the cron expression."""
+    version: str = "{name}_{date}"
+    """Name of the new dataset version; {name} and {date} (YYYY_MM_DD) are filled in."""
+    parameters: dict[Identifier, Scalar] = {}
+    """Parameter values of scheduled runs; {date} (YYYY-MM-DD) is filled in."""
