@@ -74,8 +74,8 @@ served() {
   unshare --net -- sh -euc 'ip link set lo up; exec "$@"' - \
     buildah run --volume "$volume:/var/lib/plumbline" "$container" -- \
     sh -euc '
-      health=$1; question=$2; shift 2
-      "$@" & server=$!
+      health=$1; question=$2; heeding=$3; shift 3
+      python -c "$heeding" "$@" & server=$!
       trap "kill $server; wait" EXIT
       for _ in $(seq 90); do
         sh -c "$health" 2>/dev/null && break
@@ -83,8 +83,16 @@ served() {
         sleep 1
       done
       python -c "$question"
-    ' - "$health" "$LOADED" "${entrypoint[@]}" "${command[@]}"
+    ' - "$health" "$LOADED" "$HEEDING" "${entrypoint[@]}" "${command[@]}"
 }
+
+# A shell without job control starts what runs behind it deaf to interrupts, and Dagster treats a
+# request to stop as one.
+HEEDING='
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execvp(sys.argv[1], sys.argv[1:])
+'
 
 LOADED='
 import json, urllib.parse, urllib.request
