@@ -136,12 +136,11 @@ def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
     from pipelines.screen import show_progress
 
     show_progress()
-    try:
-        outcome = launch(name, dataset_version, parameters)
-    except KeyboardInterrupt:
+    outcome = launch(name, dataset_version, parameters)
+    if outcome.interrupted:
         raise click.ClickException(
             "interrupted; what was finished is kept, and the same command goes on from there"
-        ) from None
+        )
     for problem in outcome.problems:
         click.echo(problem, err=True)
     if not outcome.succeeded:

@@ -19,6 +19,8 @@ class Outcome:
     """How a run ended."""
 
     succeeded: bool
+    interrupted: bool
+    """Whether somebody stopped it, by Ctrl-C or a request to terminate."""
     run_id: str
     problems: tuple[str, ...]
     """What failed or was found, one line each, in the order it happened."""
@@ -55,7 +57,12 @@ def launch(name: str, dataset_version: str, parameters: Mapping[str, str]) -> Ou
             raise_on_error=False,
         )
         problems = tuple(_problems(result))
-        return Outcome(succeeded=result.success, run_id=result.run_id, problems=problems)
+        return Outcome(
+            succeeded=result.success,
+            interrupted=any(dg.DagsterExecutionInterruptedError.__name__ in p for p in problems),
+            run_id=result.run_id,
+            problems=problems,
+        )
 
 
 def _problems(result: dg.ExecuteInProcessResult) -> list[str]:

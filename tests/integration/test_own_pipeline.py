@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -78,16 +80,19 @@ def _declare(root: Path, declared: dict) -> Path:
 
 
 @pytest.fixture
-def script(project: Path, module_postgres: Postgres):
+def environment(project: Path, module_postgres: Postgres) -> dict[str, str]:
+    own = {
+        "PYTHONPATH": str(project),
+        "DATABASE_URL": module_postgres.url,
+        "PLUMBLINE_HOME": str(project / ".plumbline"),
+        "COLUMNS": "200",
+    }
+    return {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"} | own
+
+
+@pytest.fixture
+def script(project: Path, environment: dict[str, str]):
     def call(*words: str) -> subprocess.CompletedProcess:
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(project),
-            "DATABASE_URL": module_postgres.url,
-            "PLUMBLINE_HOME": str(project / ".plumbline"),
-            "COLUMNS": "200",
-        }
-        environment.pop("DAGSTER_HOME", None)
         command = [sys.executable, "-m", "pipelines", *words]
         return subprocess.run(
             command, cwd=project, env=environment, capture_output=True, text=True, check=False
@@ -170,3 +175,29 @@ def test_a_parameter_without_a_value_is_refused(script):
     refused = script("run", "returns", "--dataset-version", "v1", "--param", "as_of")
     assert refused.returncode == 2
     assert "not of the form k=v" in refused.stderr
+
+
+def test_ctrl_c_keeps_what_was_finished(project, environment):
+    slow = {"widths": [8], "dropout": [0.0], "max_epochs": 100_000, "patience": 100_000}
+    _declare(project, {**DECLARED, "attributes": {**DECLARED["attributes"], "network": slow}})
+    training = project / ".plumbline" / "store" / "returns" / "network"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pipelines", "run", "returns", "--dataset-version", "v1"],
+        cwd=project,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run that was itself started in the background hands on its deafness to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+    )
+    try:
+        while not list(training.glob(".*/*")) and process.poll() is None:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=60)[1]
+    finally:
+        process.kill()
+        _declare(project, DECLARED)
+    assert process.returncode == 1
+    assert "interrupted; what was finished is kept" in told
+    assert "Traceback" not in told.partition("Error:")[2]
