@@ -13,7 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from plumbline.extract.query import read_query
 from plumbline.postgres import Postgres
+from plumbline.spec import PipelineSpec
 
 PROJECT = Path(__file__).parents[2]
 PARTS = (
@@ -201,3 +203,24 @@ def test_ctrl_c_keeps_what_was_finished(project, environment):
     assert process.returncode == 1
     assert "interrupted; what was finished is kept" in told
     assert "Traceback" not in told.partition("Error:")[2]
+
+
+def test_dg_scaffolds_both_files(project, environment):
+    dg = str(Path(sys.executable).with_name("dg"))
+    defs, extract = project / "pipelines/defs/churn", project / "sql/extracts/churn.sql"
+    try:
+        made = subprocess.run(
+            [dg, "scaffold", "defs", "pipelines.TrainingPipeline", "churn"],
+            cwd=project,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert made.returncode == 0, made.stdout + made.stderr
+        declared = yaml.safe_load((defs / "defs.yaml").read_text())
+        assert PipelineSpec.model_validate(declared["attributes"]).name == "churn"
+        assert read_query(PipelineSpec.model_validate(declared["attributes"]), project).tables()
+    finally:
+        shutil.rmtree(defs, ignore_errors=True)
+        extract.unlink(missing_ok=True)
