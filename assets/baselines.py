@@ -74,12 +74,10 @@ def _decide(bench: Workbench) -> dg.MaterializeResult:
         "verdicts",
         verdict_version=bench.chain.version("baseline_gate"),
         stage="baseline_gate",
-        pipeline=bench.spec.name,
-        dataset_version=bench.dataset_version,
-        normalization_version=bench.chain.normalization,
         decision=decided.decision,
         reason=decided.reason,
         evidence=decided.evidence,
+        **bench.identity,
     )
     return materialized(
         bench,

@@ -89,11 +89,6 @@ def _test_reads(bench: Workbench) -> int:
 
 def _record(bench: Workbench, evaluation: evaluate.Evaluation) -> None:
     version = bench.chain.version("evaluation")
-    common = {
-        "pipeline": bench.spec.name,
-        "dataset_version": bench.dataset_version,
-        "normalization_version": bench.chain.normalization,
-    }
     bench.registry.record(
         "verdicts",
         verdict_version=version,
@@ -106,7 +101,7 @@ def _record(bench: Workbench, evaluation: evaluate.Evaluation) -> None:
             "winner": evaluation.winner,
             "comparison": evaluation.comparison,
         },
-        **common,
+        **bench.identity,
     )
     for row in evaluate.rows(evaluation):
-        bench.registry.record("evaluations", evaluation_version=version, **row, **common)
+        bench.registry.record("evaluations", evaluation_version=version, **row, **bench.identity)

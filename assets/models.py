@@ -26,15 +26,13 @@ def model_asset(
         "model_versions",
         volatile=["training_seconds"],
         model_version=bench.chain.model(kind),
-        pipeline=bench.spec.name,
-        dataset_version=bench.dataset_version,
         split_version=bench.chain.split,
-        normalization_version=bench.chain.normalization,
         kind=kind,
         hyperparameters=training["hyperparameters"],
         environment=STAGES[kind].options(bench.spec)["environment"],
         training_rows=training["rows"],
         training_seconds=training["seconds"],
+        **bench.identity,
     )
     auc = training["val"]["auc"]
     return materialized(

@@ -37,10 +37,9 @@ def _release(bench: Workbench) -> dg.MaterializeResult:
         bundle_version=bench.chain.version("release"),
         model_version=bench.winner.model_version,
         verdict_version=bench.chain.version("evaluation"),
-        dataset_version=bench.dataset_version,
-        normalization_version=bench.chain.normalization,
         location=location,
         reason=bench.evaluation.reason,
+        **bench.identity,
     )
     return materialized(
         bench,

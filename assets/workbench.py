@@ -55,6 +55,15 @@ class Workbench:
             spec=self.spec, dataset_version=self.dataset_version, digest=self.snapshot.digest
         )
 
+    @property
+    def identity(self) -> dict[str, str]:
+        """What every later row of the registry names: pipeline, dataset and normalization."""
+        return {
+            "pipeline": self.spec.name,
+            "dataset_version": self.dataset_version,
+            "normalization_version": self.chain.normalization,
+        }
+
     @cached_property
     def features(self) -> FeatureTable:
         return feature_table(self.snapshot, self.spec)

@@ -12,14 +12,13 @@ def record(
 ) -> bool:
     """Record a bundle, and promote it if the pipeline says so; True if it is now current.
 
-    `versions` are the columns of `bundles` that name one. Promoting what is current already
+    `versions` are the other columns of `bundles`. Promoting what is current already
     adds no row.
     """
     with registry.exclusive(f"{spec.name}/promotion"):
         registry.record(
             "bundles",
             volatile=["location"],
-            pipeline=spec.name,
             location=str(location),
             **versions,
         )
