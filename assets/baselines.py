@@ -70,15 +70,7 @@ def _decide(bench: Workbench) -> dg.MaterializeResult:
         lambda folder: gate.build(bench.baselines, bench.spec.baselines, folder),
     )
     decided = bench.gate
-    bench.registry.record(
-        "verdicts",
-        verdict_version=bench.chain.version("baseline_gate"),
-        stage="baseline_gate",
-        decision=decided.decision,
-        reason=decided.reason,
-        evidence=decided.evidence,
-        **bench.identity,
-    )
+    bench.record_verdict("baseline_gate", decided, decided.evidence)
     return materialized(
         bench,
         "baseline_gate",

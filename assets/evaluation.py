@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import dagster as dg
-import numpy as np
 
 from assets.recording import materialized, picture, table
 from assets.stage import stage_asset
@@ -68,7 +67,7 @@ def _candidates(bench: Workbench) -> list[evaluate.Candidate]:
             kind=model.training["kind"],
             model_version=model.model_version,
             predictor=model.predictor(),
-            val_scores=np.load(model.folder / "val_scores.npy", allow_pickle=False),
+            val_scores=model.val_scores(),
         )
         for model in bench.candidates
     ]
@@ -88,20 +87,16 @@ def _test_reads(bench: Workbench) -> int:
 
 
 def _record(bench: Workbench, evaluation: evaluate.Evaluation) -> None:
-    version = bench.chain.version("evaluation")
-    bench.registry.record(
-        "verdicts",
-        verdict_version=version,
-        stage="evaluation",
-        decision=evaluation.decision,
-        reason=evaluation.reason,
-        evidence={
+    bench.record_verdict(
+        "evaluation",
+        evaluation,
+        {
             "gate": bench.chain.version("baseline_gate"),
             "split_version": bench.chain.split,
             "winner": evaluation.winner,
             "comparison": evaluation.comparison,
         },
-        **bench.identity,
     )
+    version = bench.chain.version("evaluation")
     for row in evaluate.rows(evaluation):
         bench.registry.record("evaluations", evaluation_version=version, **row, **bench.identity)

@@ -2,12 +2,15 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from plumbline.baselines import gate, training
+from plumbline.baselines import training
+from plumbline.baselines.gate import Gate
+from plumbline.baselines.gate import load as load_gate
 from plumbline.chain import Chain
 from plumbline.evaluation import evaluate
 from plumbline.extract.features import FeatureTable, feature_table
@@ -44,6 +47,8 @@ class Workbench:
     registry: Registry
     store: ArtifactStore
     started: float = field(default_factory=time.monotonic)
+    verified: dict[str, Path] = field(default_factory=dict)
+    """Folders by stage whose bytes were verified already; hashing them once is enough."""
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -84,8 +89,8 @@ class Workbench:
         return (self.baseline("random_forest"), self.baseline("xgboost"))
 
     @cached_property
-    def gate(self) -> gate.Gate:
-        return gate.load(self.folder("baseline_gate"))
+    def gate(self) -> Gate:
+        return load_gate(self.folder("baseline_gate"))
 
     @cached_property
     def network(self) -> network_training.TrainedNetwork | None:
@@ -111,7 +116,10 @@ class Workbench:
 
     def folder(self, stage: str) -> Path:
         """A finished stage's folder, with its bytes verified."""
-        return self.store.get(self.spec.name, stage, self.chain.version(stage))
+        if stage not in self.verified:
+            version = self.chain.version(stage)
+            self.verified[stage] = self.store.get(self.spec.name, stage, version)
+        return self.verified[stage]
 
     def make(self, stage: str, write: Callable[[Path], object]) -> Made:
         """Publish what `write` leaves in a folder, unless it is there; one process at a time."""
@@ -120,6 +128,20 @@ class Workbench:
             present = self.store.find(self.spec.name, stage, version)
             if present is not None:
                 log.info("%s %s is there and verifies; nothing redone", stage, version[:12])
-                return Made(folder=present, reused=True)
-            made = self.store.publish(self.spec.name, stage, version, write)
-        return Made(folder=made, reused=False)
+                self.verified[stage] = present
+            folder = present or self.store.publish(self.spec.name, stage, version, write)
+        return Made(folder=folder, reused=present is not None)
+
+    def record_verdict(
+        self, stage: str, decided: Gate | evaluate.Evaluation, evidence: Mapping[str, Any]
+    ) -> None:
+        """What a stage decided, as a row of the registry."""
+        self.registry.record(
+            "verdicts",
+            verdict_version=self.chain.version(stage),
+            stage=stage,
+            decision=decided.decision,
+            reason=decided.reason,
+            evidence=evidence,
+            **self.identity,
+        )

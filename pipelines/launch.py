@@ -1,11 +1,12 @@
 """Run a pipeline's job in this process, on the instance that the UI shows."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from dagster_shared.error import SerializableErrorInfo
 
 from assets.stage import partitions
 from pipelines.definitions import ROOT
@@ -59,7 +60,12 @@ def launch(name: str, dataset_version: str, parameters: Mapping[str, str]) -> Ou
         problems = tuple(_problems(result))
         return Outcome(
             succeeded=result.success,
-            interrupted=any(dg.DagsterExecutionInterruptedError.__name__ in p for p in problems),
+            interrupted=any(
+                error.cls_name == dg.DagsterExecutionInterruptedError.__name__
+                for event in result.all_events
+                if event.is_step_failure
+                for error in _errors(event)
+            ),
             run_id=result.run_id,
             problems=problems,
         )
@@ -79,10 +85,16 @@ def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
 
 
 def _reason(event: dg.DagsterEvent) -> str:
-    failure = event.step_failure_data
-    if failure.user_failure_data and failure.user_failure_data.description:
-        return failure.user_failure_data.description
-    error = failure.error
-    while error and error.cause:
+    told = event.step_failure_data.user_failure_data
+    if told and told.description:
+        return told.description
+    errors = list(_errors(event))
+    return errors[-1].message.strip() if errors else "no reason was recorded"
+
+
+def _errors(event: dg.DagsterEvent) -> Iterator[SerializableErrorInfo]:
+    """The error that failed a step, then what caused it, and so on to the first cause."""
+    error = event.step_failure_data.error
+    while error:
+        yield error
         error = error.cause
-    return error.message.strip() if error else "no reason was recorded"

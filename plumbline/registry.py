@@ -6,7 +6,7 @@ that the SQL stays the only place that says what a row holds.
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,11 +118,6 @@ class Registry:
                 with suppress(DBAPIError):
                     connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
                     connection.rollback()
-
-
-def evidence(row: Mapping[str, Any]) -> Row:
-    """A registry row as JSON types: moments in ISO format."""
-    return {k: v.isoformat() if hasattr(v, "isoformat") else v for k, v in row.items()}
 
 
 def _migrate(connection: sa.Connection) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from plumbline.errors import RegistryError
-from plumbline.registry import Registry, Row, evidence
+from plumbline.registry import Registry, Row
 
 Summary = dict[str, Any]
 
@@ -63,7 +63,12 @@ def _last(rows: Any) -> Row | None:
 
 
 def _without(row: Row, *names: str) -> Row:
-    return {name: value for name, value in evidence(row).items() if name not in names}
+    """A row as JSON types, moments in ISO format, but for the columns in `names`."""
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in row.items()
+        if name not in names
+    }
 
 
 def _normalization(registry: Registry, at: Row, verdict: Row | None) -> Row | None:
