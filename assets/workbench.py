@@ -14,13 +14,13 @@ from plumbline.baselines.gate import load as load_gate
 from plumbline.chain import Chain
 from plumbline.evaluation import evaluate
 from plumbline.extract.features import FeatureTable, feature_table
-from plumbline.extract.freeze import find_snapshot
+from plumbline.extract.freeze import find_snapshot, previous_version
 from plumbline.extract.snapshot import Snapshot
 from plumbline.network import training as network_training
 from plumbline.normalization import apply
 from plumbline.normalization.parameters import Normalization
 from plumbline.postgres import Postgres
-from plumbline.registry import Registry
+from plumbline.registry import Registry, Row
 from plumbline.spec import PipelineSpec
 from plumbline.split import split
 from plumbline.store import ArtifactStore
@@ -55,9 +55,17 @@ class Workbench:
         return find_snapshot(self.spec.name, self.dataset_version, self.registry, self.store)
 
     @cached_property
+    def previous(self) -> Row | None:
+        """The registry's row of the dataset version that was frozen before this one."""
+        return previous_version(self.spec.name, self.dataset_version, self.registry)
+
+    @cached_property
     def chain(self) -> Chain:
         return Chain(
-            spec=self.spec, dataset_version=self.dataset_version, digest=self.snapshot.digest
+            spec=self.spec,
+            dataset_version=self.dataset_version,
+            digest=self.snapshot.digest,
+            previous=self.previous["digest"] if self.previous else None,
         )
 
     @property

@@ -4,24 +4,13 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
-from plumbline.errors import PlumblineError
+from pipelines.commands.shared import pairs, told_plainly
 
 DEMO_VERSION = "nycflights13"
-
-
-@contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Our own errors as one message and exit code 1, without a traceback."""
-    try:
-        yield
-    except PlumblineError as error:
-        raise click.ClickException(str(error)) from None
 
 
 @click.group()
@@ -38,8 +27,8 @@ def main() -> None:
 @click.option("--param", "parameters", multiple=True, help="k=v for a :k in the extract's SQL.")
 def run(name: str, dataset_version: str, parameters: tuple[str, ...]) -> None:
     """Freeze DATASET_VERSION of pipeline NAME, if it is new, and run every stage on it."""
-    with _told_plainly():
-        _run(name, dataset_version, _pairs(parameters))
+    with told_plainly():
+        _run(name, dataset_version, pairs(parameters))
 
 
 @main.command()
@@ -53,7 +42,7 @@ def show(name: str, dataset_version: str | None, as_json: bool) -> None:
     from plumbline.registry import Registry
     from plumbline.summary import summary
 
-    with _told_plainly():
+    with told_plainly():
         facts = summary(Registry.open(postgres()), name, dataset_version)
     if as_json:
         click.echo(json.dumps(facts, indent=2, ensure_ascii=False))
@@ -74,7 +63,7 @@ def verify(name: str, dataset_version: str) -> None:
     from plumbline.store import ArtifactStore
     from plumbline.verification import verify as verified
 
-    with _told_plainly():
+    with told_plainly():
         found = list(
             verified(
                 pipeline(name),
@@ -95,7 +84,7 @@ def predict(bundle: Path, source: Path, target: Path) -> None:
     """Score the raw rows of INPUT (Parquet or CSV) with BUNDLE into OUTPUT."""
     from plumbline.release.scoring import score_file
 
-    with _told_plainly():
+    with told_plainly():
         rows = score_file(bundle, source, target)
     click.echo(f"{rows:,} rows scored into {target}")
 
@@ -110,7 +99,7 @@ def demo() -> None:
     from plumbline.summary import summary
 
     show_progress()
-    with _told_plainly():
+    with told_plainly():
         server = postgres()
         if not nycflights13.load(server):
             click.echo("schema nycflights13 is loaded already")
@@ -146,11 +135,3 @@ def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
     if not outcome.succeeded:
         raise click.ClickException(f"run {outcome.run_id} of {name} failed")
     logging.getLogger(__name__).info("run %s of %s succeeded", outcome.run_id, name)
-
-
-def _pairs(parameters: tuple[str, ...]) -> dict[str, str]:
-    pairs = [parameter.partition("=") for parameter in parameters]
-    for name, equals, _ in pairs:
-        if not (name and equals):
-            raise click.BadParameter(f"{name!r} is not of the form k=v", param_hint="--param")
-    return {name: value for name, _, value in pairs}

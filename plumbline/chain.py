@@ -44,6 +44,12 @@ def _source(spec: PipelineSpec, *names: str) -> Options:
     return {name: getattr(spec.source, name) for name in names}
 
 
+def _normalizing(spec: PipelineSpec) -> Options:
+    return {"normalization": _dump(spec.normalization), **_source(spec, "drop", "kinds")}
+
+
+_LABEL = ("label", "positive_label", "task", "classes")
+
 _BASELINE = tuple(f"plumbline.baselines.{name}" for name in ("training", "fitted", "auc"))
 
 # Without its figures: a picture drawn anew is no reason to read the test split again.
@@ -54,19 +60,25 @@ _EVALUATION = tuple(
 
 STAGES: Mapping[str, Stage] = {
     "split": Stage(
-        code=("plumbline.split", "plumbline.extract.labels"),
+        code=("plumbline.split", "plumbline.extract.labels", "plumbline.extract.features"),
         options=lambda spec: {
             "split": _dump(spec.split),
-            **_source(spec, "key", "label", "positive_label", "task", "timestamp", "group"),
+            **_source(spec, *_LABEL, "key", "timestamp", "group", "drop", "kinds"),
         },
         inputs=("snapshot",),
     ),
+    "audit": Stage(
+        code=("plumbline.audit",),
+        options=lambda spec: {
+            "audit": _dump(spec.audit),
+            "on_schema_change": spec.source.on_schema_change,
+            **_normalizing(spec),
+        },
+        inputs=("split", "previous_snapshot"),
+    ),
     "normalization": Stage(
         code=("plumbline.normalization", "plumbline.extract.features"),
-        options=lambda spec: {
-            "normalization": _dump(spec.normalization),
-            **_source(spec, "drop", "kinds"),
-        },
+        options=_normalizing,
         inputs=("split",),
     ),
     "random_forest": Stage(
@@ -136,6 +148,8 @@ class Chain:
     dataset_version: DatasetVersion
     digest: str
     """The snapshot's content digest."""
+    previous: str | None = None
+    """Content digest of the dataset version that was frozen before; the audit compares."""
 
     @cached_property
     def _versions(self) -> dict[str, str]:
@@ -145,7 +159,8 @@ class Chain:
                 pipeline=self.spec.name,
                 dataset_version=self.dataset_version,
                 digest=self.digest,
-            )
+            ),
+            "previous_snapshot": fingerprint(digest=self.previous),
         }
         for name, stage in STAGES.items():
             made[name] = fingerprint(

@@ -8,7 +8,7 @@ from plumbline import store as artifacts
 from plumbline.chain import STAGES, Chain
 from plumbline.errors import PlumblineError
 from plumbline.extract.digest import content_of_snapshot
-from plumbline.extract.freeze import snapshot_address
+from plumbline.extract.freeze import previous_version, snapshot_address
 from plumbline.extract.snapshot import Snapshot
 from plumbline.normalization import apply, parameters
 from plumbline.registry import Registry
@@ -49,7 +49,13 @@ def verify(
     yield Verified(
         stage="snapshot", location=folder, status=_snapshot_status(folder, row["digest"])
     )
-    chain = Chain(spec=spec, dataset_version=DatasetVersion(dataset_version), digest=row["digest"])
+    previous = previous_version(spec.name, dataset_version, registry)
+    chain = Chain(
+        spec=spec,
+        dataset_version=DatasetVersion(dataset_version),
+        digest=row["digest"],
+        previous=previous["digest"] if previous else None,
+    )
     for stage in STAGES:
         folder = store.folder(spec.name, stage, chain.version(stage))
         yield Verified(stage=stage, location=folder, status=_status(stage, folder, registry))

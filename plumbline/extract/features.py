@@ -48,7 +48,7 @@ def classify(columns: Sequence[Column], spec: PipelineSpec) -> FeatureTable:
             ignored[column.name] = roles[column.name]
             continue
         kind = spec.source.kinds.get(column.name) or _inferred(column)
-        if kind == "ignore":
+        if kind in ("ignore", "image"):
             ignored[column.name] = _why_ignored(column, spec)
         else:
             _require_fit(column, kind, spec)
@@ -92,7 +92,7 @@ def _is_number(column: Column) -> bool:
 
 def _why_ignored(column: Column, spec: PipelineSpec) -> str:
     if column.name in spec.source.kinds:
-        return "declared as ignore"
+        return f"declared as {spec.source.kinds[column.name]}"
     return f"type {column.postgres_type} is not a feature; derive numbers from it in the SQL"
 
 

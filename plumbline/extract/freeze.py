@@ -94,6 +94,16 @@ def find_snapshot(
     return snapshot
 
 
+def previous_version(pipeline: str, dataset_version: str, registry: Registry) -> Row | None:
+    """The registry's row of the dataset version that was frozen just before this one."""
+    previous = None
+    for row in registry.rows(_TABLE, pipeline=pipeline):
+        if row["dataset_version"] == dataset_version:
+            return previous
+        previous = row
+    return None
+
+
 def _find(pipeline: str, dataset_version: str, store: ArtifactStore) -> Snapshot | None:
     folder = store.find(pipeline, "snapshot", snapshot_address(pipeline, dataset_version))
     return Snapshot.load(folder) if folder else None

@@ -1,14 +1,64 @@
-"""The label column as 0 and 1."""
+"""The label column as numbers: classes as codes, a regression's label as it is."""
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from plumbline.errors import LabelViolation
-from plumbline.spec import Scalar
+from plumbline.extract.snapshot import Snapshot
+from plumbline.spec import PipelineSpec, Scalar, Task
 
 EXAMPLES = 5
 """Values shown in a message (count)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelCoding:
+    """What the label's values become."""
+
+    task: Task
+    classes: tuple[str, ...]
+    """Names by code: two for binary, the second the positive one; none for regression."""
+    positive: Scalar = None
+
+    def encode(self, values: pa.Array, named: str = "the label") -> np.ndarray:
+        """Codes of classes: int16, shape (n,). A regression's label: float64, shape (n,).
+
+        Raises:
+            LabelViolation: NULLs, or values that the coding does not know.
+        """
+        if self.task == "binary":
+            return encode(values, self.positive, named).astype(np.int16)
+        require_present(values, named)
+        if self.task == "regression":
+            return _numbers(values, named)
+        codes: Any = pc.index_in(values.cast(pa.string()), value_set=pa.array(self.classes))
+        if codes.null_count:
+            raise LabelViolation(
+                f"{named} holds {listed(values.filter(codes.is_null()).unique())}",
+                expected=f"one of {', '.join(self.classes)}",
+                remedy="filter these rows in the SQL, or add the value to source.classes",
+            )
+        return codes.to_numpy().astype(np.int16)
+
+
+def coding(snapshot: Snapshot, spec: PipelineSpec) -> LabelCoding:
+    """The coding of a snapshot's label; classes in order of their values."""
+    source = spec.source
+    if source.task == "regression":
+        return LabelCoding(task="regression", classes=())
+    if source.task == "multiclass":
+        seen = pa.chunked_array(
+            [batch.column(0).unique() for batch in snapshot.batches([source.label])]
+        )
+        values: Any = seen.unique().sort()
+        return LabelCoding(task="multiclass", classes=tuple(values.cast(pa.string()).to_pylist()))
+    positive = source.positive_label
+    names = ("0", "1") if positive is None else (f"not {positive}", str(positive))
+    return LabelCoding(task="binary", classes=names, positive=positive)
 
 
 def encode(values: pa.Array, positive: Scalar, named: str = "the label") -> np.ndarray:
@@ -21,12 +71,7 @@ def encode(values: pa.Array, positive: Scalar, named: str = "the label") -> np.n
         LabelViolation: NULLs, or values that are neither boolean nor 0/1 without `positive`,
             or a `positive` that the column's type cannot hold.
     """
-    if values.null_count:
-        raise LabelViolation(
-            f"{named} has {values.null_count} NULLs",
-            expected="a value in every row",
-            remedy="filter or fill them in the SQL",
-        )
+    require_present(values, named)
     if positive is None:
         _require_zero_one(values, named)
     one = _one(values.type, 1 if positive is None else positive, named)
@@ -38,6 +83,34 @@ def listed(values: pa.Array) -> str:
     """The first few values in order, and that there are more."""
     shown = ", ".join(map(repr, values.sort().to_pylist()[:EXAMPLES]))
     return shown + (", ..." if len(values) > EXAMPLES else "")
+
+
+def require_present(values: pa.Array, named: str) -> None:
+    """Raises LabelViolation where a label is NULL."""
+    if values.null_count:
+        raise LabelViolation(
+            f"{named} has {values.null_count} NULLs",
+            expected="a value in every row",
+            remedy="filter or fill them in the SQL",
+        )
+
+
+def _numbers(values: pa.Array, named: str) -> np.ndarray:
+    try:
+        numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise LabelViolation(
+            f"{named} holds {values.type} values, and source.task is regression",
+            expected="numbers",
+            remedy="cast it to a number in the SQL, or declare another source.task",
+        ) from None
+    if not np.isfinite(numbers).all():
+        raise LabelViolation(
+            f"{named} holds NaN or infinities in {int((~np.isfinite(numbers)).sum()):,} rows",
+            expected="finite numbers, for regression",
+            remedy="filter these rows in the SQL",
+        )
+    return numbers
 
 
 def _one(kind: pa.DataType, positive: str | float | bool, named: str) -> pa.Scalar:

@@ -9,7 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from plumbline.errors import BundleError
 from plumbline.release.inventory import require_plain_file
-from plumbline.spec import Scalar
+from plumbline.spec import Scalar, Task
 from plumbline.versions import fingerprint
 
 MANIFEST = "manifest.json"
@@ -83,7 +83,7 @@ class Manifest:
     pipeline: str
     versions: Versions
     kind: Kind
-    task: Literal["binary"]
+    task: Task
     label: str
     positive_label: Scalar
     """The label's value that counts as 1; None where the label is boolean or 0/1."""

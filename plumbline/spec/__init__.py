@@ -5,13 +5,15 @@ change a number are part of the fingerprint of the stage that reads them; descri
 owners and schedules are part of none.
 """
 
-from plumbline.spec.options import Fraction, Identifier, Options, Scalar
+from plumbline.spec.audit import AuditSpec, Expectation, Severity
+from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
-from plumbline.spec.source import FeatureKind, SourceSpec
+from plumbline.spec.source import FeatureKind, SourceSpec, Task
 from plumbline.spec.splits import (
     ColumnSplit,
     HashSplit,
     Shares,
+    SplitOptions,
     SplitSpec,
     StratifiedSplit,
     TemporalSplit,
@@ -24,12 +26,15 @@ from plumbline.spec.stages import (
     NormalizationSpec,
     ReleaseSpec,
     ScheduleSpec,
+    TrainingFeaturesSpec,
 )
 
 __all__ = [
+    "AuditSpec",
     "BaselinesSpec",
     "ColumnSplit",
     "EvaluationSpec",
+    "Expectation",
     "FeatureKind",
     "Fraction",
     "HashSplit",
@@ -38,13 +43,18 @@ __all__ = [
     "NormalizationSpec",
     "Options",
     "PipelineSpec",
+    "QualifiedName",
     "ReleaseSpec",
     "Scalar",
     "ScheduleSpec",
+    "Severity",
     "Shares",
     "SourceSpec",
+    "SplitOptions",
     "SplitSpec",
     "StratifiedSplit",
+    "Task",
     "TemporalSplit",
+    "TrainingFeaturesSpec",
     "utc",
 ]

@@ -27,6 +27,14 @@ def _fraction(value: float) -> float:
     return value
 
 
+def _qualified(value: str) -> str:
+    schema, dot, table = value.partition(".")
+    if not (dot and _identifier(schema) and _identifier(table)):
+        raise ValueError(f"{value!r} does not name a table with its schema: write schema.table")
+    return value
+
+
 Identifier = Annotated[str, AfterValidator(_identifier)]
+QualifiedName = Annotated[str, AfterValidator(_qualified)]
 Fraction = Annotated[float, AfterValidator(_fraction)]
 Scalar = str | int | float | bool | None

@@ -10,10 +10,11 @@ from pydantic import (
     model_validator,
 )
 
+from plumbline.spec.audit import AuditSpec
 from plumbline.spec.explained import explain
 from plumbline.spec.options import Identifier, Options
 from plumbline.spec.source import SourceSpec
-from plumbline.spec.splits import HashSplit, SplitSpec, TemporalSplit
+from plumbline.spec.splits import HashSplit, SplitSpec, StratifiedSplit, TemporalSplit
 from plumbline.spec.stages import (
     BaselinesSpec,
     EvaluationSpec,
@@ -21,6 +22,7 @@ from plumbline.spec.stages import (
     NormalizationSpec,
     ReleaseSpec,
     ScheduleSpec,
+    TrainingFeaturesSpec,
 )
 
 
@@ -35,7 +37,10 @@ class PipelineSpec(Options):
     """E-mail addresses or `team:name`, shown in the UI."""
     source: SourceSpec
     split: SplitSpec = HashSplit()
+    audit: AuditSpec = AuditSpec()
     normalization: NormalizationSpec = NormalizationSpec()
+    training_features: TrainingFeaturesSpec | None = None
+    """Leave out to keep the rows that models are trained on out of PostgreSQL."""
     baselines: BaselinesSpec = BaselinesSpec()
     network: NetworkSpec = NetworkSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
@@ -54,11 +59,8 @@ class PipelineSpec(Options):
                 "policy 'temporal' needs source.timestamp: name the column that says when "
                 "each row happened, or choose policy 'hash', 'stratified' or 'column'"
             )
-        if not isinstance(split, HashSplit) and source.group is not None:
-            raise ValueError(
-                f"policy {split.policy!r} does not keep groups together, but source.group is "
-                f"{source.group!r}: choose policy 'hash', or remove source.group"
-            )
+        if isinstance(split, StratifiedSplit) and source.task == "regression":
+            raise ValueError("policy 'stratified' needs classes; choose another for regression")
         return split
 
     @model_validator(mode="wrap")

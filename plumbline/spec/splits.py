@@ -8,7 +8,17 @@ from pydantic import Field, ValidationInfo, field_validator
 from plumbline.spec.options import Fraction, Options
 
 
-class Shares(Options):
+class SplitOptions(Options):
+    """What all policies share."""
+
+    duplicates: Literal["exact", "near", "keep"] = "exact"
+    """Rows with the features of a row on an earlier side (train, val, test) are excluded from
+    val and test, so that nobody is tested on what was learned. exact: all features equal.
+    near: equal after rounding numbers to 3 significant digits and folding case and spaces.
+    keep: they stay where the policy puts them."""
+
+
+class Shares(SplitOptions):
     """How many rows go to each side; the rest are training rows."""
 
     val: Fraction = 0.15
@@ -41,7 +51,7 @@ class StratifiedSplit(Shares):
     policy: Literal["stratified"]
 
 
-class TemporalSplit(Options):
+class TemporalSplit(SplitOptions):
     """By time: train before `val_from`, validate up to `test_from`, test after."""
 
     policy: Literal["temporal"]
@@ -49,6 +59,17 @@ class TemporalSplit(Options):
     """First moment of the validation rows (UTC)."""
     test_from: dt.date | dt.datetime
     """First moment of the test rows (UTC)."""
+
+    gap: dt.timedelta = dt.timedelta(0)
+    """Rows this close before val_from or test_from are on no side: long enough for every
+    label before a border to be known at it. ISO 8601, P7D for a week."""
+
+    @field_validator("gap")
+    @classmethod
+    def _not_negative(cls, gap: dt.timedelta) -> dt.timedelta:
+        if gap < dt.timedelta(0):
+            raise ValueError(f"gap {gap} is negative; give a duration such as P7D")
+        return gap
 
     @field_validator("test_from")
     @classmethod
@@ -59,7 +80,7 @@ class TemporalSplit(Options):
         return test_from
 
 
-class ColumnSplit(Options):
+class ColumnSplit(SplitOptions):
     """By a column of the query that says train, val or test for each row."""
 
     policy: Literal["column"]

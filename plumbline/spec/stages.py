@@ -4,18 +4,27 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from plumbline.spec.options import Fraction, Identifier, Options, Scalar
+from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 
 
 class NormalizationSpec(Options):
     """How features are put on one scale, by statistics of the training rows only."""
 
-    method: Literal["standard", "min_max", "robust", "quantile"] = "standard"
+    method: Literal["standard", "min_max", "robust", "quantile", "none"] = "standard"
     """standard: (x - mean) / std. min_max: (x - min) / (max - min). robust: (x - median) /
-    (q75 - q25). quantile: the normal quantile of the empirical distribution."""
+    (q75 - q25). quantile: the normal quantile of the empirical distribution. none: as they are,
+    which the audit refuses for values above 10."""
 
     max_categories: int = Field(default=1000, ge=1, le=100_000)
     """Vocabulary size per category feature; rarer values share the unknown slot (count)."""
+
+
+class TrainingFeaturesSpec(Options):
+    """The rows that models are trained on and chosen by, written back to PostgreSQL."""
+
+    table: QualifiedName
+    """schema.table; made if it is not there. The only table outside schema `plumbline` that is
+    written."""
 
 
 class BaselinesSpec(Options):

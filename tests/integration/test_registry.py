@@ -148,7 +148,7 @@ def test_a_model_cannot_name_one_dataset_and_the_normalization_of_another(filled
 def test_first_opens_at_once_make_one_schema(postgres):
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: Registry.open(postgres), range(4)))
-    assert {len(registry.tables.tables) for registry in opened} == {10}
+    assert {len(registry.tables.tables) for registry in opened} == {13}
 
 
 def test_what_a_killed_process_held_is_free_again(postgres):

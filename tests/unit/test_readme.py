@@ -60,4 +60,4 @@ def test_its_files_exist(path):
 def test_it_counts_the_registrys_tables():
     schema = (PROJECT / "sql" / "migrations" / "0001_registry.sql").read_text("utf-8")
     assert len(re.findall(r"^CREATE TABLE", schema, re.MULTILINE)) == 9
-    assert "nine append-only tables" in README
+    assert "twelve append-only tables" in README

@@ -1,0 +1,1 @@
+"""What became of rows and versions over time: differences, traces, erasure."""
