@@ -52,11 +52,35 @@ class TrainingPipeline(dg.Component):
 
 
 def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
-    """The graph of one pipeline; `source.sql` is relative to `root`."""
-    assets = [
+    """The graph of one pipeline; `source.sql` is relative to `root`.
+
+    It ends with the data where the task is one that no model is built for yet.
+    """
+    assets = data_assets(spec, root)
+    if spec.source.task == "binary":
+        assets += model_assets(spec, root)
+    job = dg.define_asset_job(
+        name=spec.name,
+        selection=dg.AssetSelection.assets(*(one.key for one in assets)),
+        description=spec.description or None,
+        tags={"pipeline": spec.name},
+    )
+    schedules = [schedule(spec, job)] if spec.schedule else []
+    return dg.Definitions(assets=assets, jobs=[job], schedules=schedules)
+
+
+def data_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
+    """From the source to numbers on one scale."""
+    return [
         snapshot_asset(spec, root),
         split_asset(spec, root),
         normalization_asset(spec, root),
+    ]
+
+
+def model_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
+    """From the baselines to a released model's predictions."""
+    return [
         baseline_asset(spec, root, "random_forest"),
         baseline_asset(spec, root, "xgboost"),
         gate_asset(spec, root),
@@ -65,11 +89,3 @@ def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
         release_asset(spec, root),
         predictions_asset(spec, root),
     ]
-    job = dg.define_asset_job(
-        name=spec.name,
-        selection=dg.AssetSelection.groups(spec.name),
-        description=spec.description or None,
-        tags={"pipeline": spec.name},
-    )
-    schedules = [schedule(spec, job)] if spec.schedule else []
-    return dg.Definitions(assets=assets, jobs=[job], schedules=schedules)
