@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.commands.drill import drill
 from pipelines.commands.shared import pairs, told_plainly
 
 DEMO_VERSION = "nycflights13"
@@ -135,3 +136,6 @@ def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
     if not outcome.succeeded:
         raise click.ClickException(f"run {outcome.run_id} of {name} failed")
     logging.getLogger(__name__).info("run %s of %s succeeded", outcome.run_id, name)
+
+
+main.add_command(drill)

@@ -44,3 +44,22 @@ def schedule(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.Schedu
 def snapshot_config(spec: PipelineSpec, parameters: dict[str, str]) -> dict:
     """Run configuration that hands `parameters` to the extract's SQL."""
     return {"ops": {f"{spec.name}__snapshot": {"config": {"parameters": parameters}}}}
+
+
+def drill_schedule(spec: PipelineSpec, job: UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+    """Weekly, on the dataset version that was added last. Off until switched on in the UI."""
+
+    @dg.schedule(
+        name=f"{spec.name}_guard_drill_schedule",
+        job=job,
+        cron_schedule="0 4 * * 0",
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description="Holds the guard drill on the newest dataset version.",
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        versions = context.instance.get_dynamic_partitions(partitions(spec).name or "")
+        if not versions:
+            return dg.SkipReason(f"{spec.name} has no dataset version yet")
+        return dg.RunRequest(partition_key=versions[-1])
+
+    return tick

@@ -24,31 +24,31 @@ def show_progress() -> None:
 
 def print_summary(facts: dict[str, Any]) -> None:
     """One screen: versions, rows, candidates with intervals, verdict, bundle."""
-    console = _console()
-    console.print(_versions(facts))
+    screen = console()
+    screen.print(_versions(facts))
     if facts["candidates"]:
-        console.print(_candidates(facts["candidates"]))
+        screen.print(_candidates(facts["candidates"]))
     if facts["gate"]:
-        console.print(f"Gate     {facts['gate']['decision']}: {facts['gate']['reason']}")
+        screen.print(f"Gate     {facts['gate']['decision']}: {facts['gate']['reason']}")
     if facts["verdict"]:
-        console.print(f"Verdict  {facts['verdict']['decision']}: {facts['verdict']['reason']}")
-        console.print(f"         test split read {len(facts['test_reads'])} time(s)")
+        screen.print(f"Verdict  {facts['verdict']['decision']}: {facts['verdict']['reason']}")
+        screen.print(f"         test split read {len(facts['test_reads'])} time(s)")
     else:
-        console.print("Verdict  none yet; the run did not reach the evaluation")
+        screen.print("Verdict  none yet; the run did not reach the evaluation")
     if facts["bundle"]:
-        console.print(f"Bundle   {facts['bundle']['location']}")
+        screen.print(f"Bundle   {facts['bundle']['location']}")
         promoted = "promoted" if facts["bundle"]["promotions"] else "not promoted"
-        console.print(f"         model {facts['bundle']['model_version'][:12]}, {promoted}")
+        screen.print(f"         model {facts['bundle']['model_version'][:12]}, {promoted}")
 
 
 def print_verified(found: Sequence[Verified]) -> None:
     grid = Table("stage", "status", "location", box=None, pad_edge=False)
     for stage in found:
         grid.add_row(stage.stage, stage.status, str(stage.location))
-    _console().print(grid)
+    console().print(grid)
 
 
-def _console() -> Console:
+def console() -> Console:
     """The terminal at its own width; wide enough for the tables where there is none."""
     plain = Console(highlight=False)
     return plain if plain.is_terminal else Console(highlight=False, width=160)

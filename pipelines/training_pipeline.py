@@ -8,13 +8,14 @@ from pydantic import BaseModel
 
 from assets.baselines import baseline_asset, gate_asset
 from assets.evaluation import evaluation_asset
+from assets.guard_drill import guard_drill_asset
 from assets.network import network_asset
 from assets.normalization import normalization_asset
 from assets.release import predictions_asset, release_asset
 from assets.snapshot import snapshot_asset
 from assets.split import split_asset
 from pipelines.scaffold import PipelineScaffolder
-from pipelines.schedule import schedule
+from pipelines.schedule import drill_schedule, schedule
 from plumbline.spec import PipelineSpec
 
 
@@ -66,7 +67,20 @@ def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
         tags={"pipeline": spec.name},
     )
     schedules = [schedule(spec, job)] if spec.schedule else []
-    return dg.Definitions(assets=assets, jobs=[job], schedules=schedules)
+    run = dg.Definitions(assets=assets, jobs=[job], schedules=schedules)
+    return dg.Definitions.merge(run, drill_definitions(spec, root))
+
+
+def drill_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
+    """The guard drill: a job of its own."""
+    asset = guard_drill_asset(spec, root)
+    job = dg.define_asset_job(
+        name=f"{spec.name}_guard_drill",
+        selection=dg.AssetSelection.assets(asset.key),
+        description="Puts faults into copies of the data and sees that each guard fires.",
+        tags={"pipeline": spec.name},
+    )
+    return dg.Definitions(assets=[asset], jobs=[job], schedules=[drill_schedule(spec, job)])
 
 
 def data_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:

@@ -128,6 +128,11 @@ STAGES: Mapping[str, Stage] = {
         options=lambda _: {},
         inputs=("release",),
     ),
+    "guard_drill": Stage(
+        code=("plumbline.drill",),
+        options=lambda _: {},
+        inputs=("normalization",),
+    ),
 }
 
 

@@ -17,7 +17,7 @@ def summary(registry: Registry, pipeline: str, dataset_version: str | None = Non
     Raises:
         RegistryError: nothing was recorded for it.
     """
-    dataset = _dataset(registry, pipeline, dataset_version)
+    dataset = frozen(registry, pipeline, dataset_version)
     version = dataset["dataset_version"]
     at = {"pipeline": pipeline, "dataset_version": version}
     verdict = _last(registry.rows("verdicts", stage="evaluation", **at))
@@ -44,7 +44,12 @@ def dataset_versions(registry: Registry, pipeline: str) -> list[str]:
     return [row["dataset_version"] for row in rows]
 
 
-def _dataset(registry: Registry, pipeline: str, version: str | None) -> Row:
+def frozen(registry: Registry, pipeline: str, version: str | None) -> Row:
+    """The registry's row of a dataset version; of the last one where none is named.
+
+    Raises:
+        RegistryError: nothing was recorded for it.
+    """
     rows = registry.rows("dataset_versions", pipeline=pipeline)
     if version is not None:
         rows = [row for row in rows if row["dataset_version"] == version]

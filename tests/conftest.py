@@ -28,6 +28,11 @@ settings.load_profile("plumbline")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+    parser.addoption(
+        "--data",
+        default=os.environ.get("PLUMBLINE_DATA"),
+        help="folder of public data sets, NAME/data.parquet each (default: PLUMBLINE_DATA)",
+    )
 
 
 def pytest_report_header() -> str:
@@ -84,3 +89,12 @@ def registry(postgres: Postgres) -> Registry:
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore.at(tmp_path / "store")
+
+
+@pytest.fixture(scope="session")
+def public_data(request: pytest.FixtureRequest) -> Path:
+    """The folder of public data sets, which are not part of the repository."""
+    given = request.config.getoption("--data")
+    if not given:
+        pytest.skip("no public data sets: name their folder by --data or PLUMBLINE_DATA")
+    return Path(given)

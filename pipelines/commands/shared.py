@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from plumbline.errors import PlumblineError
+
+if TYPE_CHECKING:
+    from assets.workbench import Workbench
 
 
 @contextmanager
@@ -23,3 +27,21 @@ def pairs(parameters: tuple[str, ...]) -> dict[str, str]:
         if not (name and equals):
             raise click.BadParameter(f"{name!r} is not of the form k=v", param_hint="--param")
     return {name: value for name, _, value in split}
+
+
+def workbench(name: str, dataset_version: str | None) -> "Workbench":
+    """What is there of a pipeline's dataset version; of the one frozen last where none is named.
+
+    Raises:
+        PlumblineError: there is no such pipeline or dataset version.
+    """
+    from assets.resources import PlumblineResource
+    from pipelines.definitions import ROOT
+    from pipelines.loading import pipeline
+    from plumbline.postgres import postgres
+    from plumbline.registry import Registry
+    from plumbline.summary import frozen
+
+    spec = pipeline(name)
+    version = frozen(Registry.open(postgres()), name, dataset_version)["dataset_version"]
+    return PlumblineResource().open(spec, ROOT, version)
