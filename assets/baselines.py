@@ -6,9 +6,9 @@ import dagster as dg
 
 from assets.models import model_asset
 from assets.recording import materialized, picture, table
-from assets.stage import stage_asset
+from assets.stage import key, stage_asset
 from assets.workbench import Workbench
-from plumbline.baselines import gate, training
+from plumbline.baselines import gate, leakage, training
 from plumbline.evaluation import figures
 from plumbline.spec import PipelineSpec
 
@@ -27,6 +27,10 @@ def baseline_asset(spec: PipelineSpec, root: Path, kind: training.Kind) -> dg.As
         after=["normalization"],
         kinds={"scikitlearn" if kind == "random_forest" else "xgboost"},
         description=f"{TITLES[kind]} with untuned defaults on the training rows.",
+        checks={
+            "leakage_proof": "A sample of the training rows gives a byte-identical model when the "
+            "other rows are replaced by adversarial values and labels."
+        },
     )
 
 
@@ -49,6 +53,26 @@ def _train(bench: Workbench, kind: training.Kind) -> dg.MaterializeResult:
         made,
         baseline.training,
         {"importances": picture(figures.importances(baseline.importances()))},
+        checks=[proof(bench, kind)],
+    )
+
+
+def proof(bench: Workbench, kind: training.Kind, *, full: bool = False) -> dg.AssetCheckResult:
+    """The leakage proof, on a sample of the rows; with `full` on all of them."""
+    found = leakage.prove(
+        kind,
+        bench.split,
+        bench.features,
+        bench.normalization,
+        seed=bench.spec.baselines.seed,
+        full=full,
+    )
+    return dg.AssetCheckResult(
+        asset_key=key(bench.spec, kind),
+        check_name="leakage_proof",
+        passed=found.passed,
+        description=found.told,
+        metadata={"evidence": dg.MetadataValue.json(found.evidence)},
     )
 
 

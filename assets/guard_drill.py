@@ -10,6 +10,7 @@ from assets.workbench import Workbench
 from plumbline.drill.drill import Outcome, drill, record
 from plumbline.drill.ground import Ground
 from plumbline.spec import PipelineSpec
+from plumbline.split.split import ASSIGNMENT
 from plumbline.versions import fingerprint
 
 
@@ -32,6 +33,7 @@ def ground(bench: Workbench) -> Ground:
         spec=bench.spec,
         snapshot=bench.snapshot,
         split=bench.split,
+        assignment=bench.folder("split") / ASSIGNMENT,
         normalization=bench.normalization,
         postgres=bench.postgres,
         registry=bench.registry,

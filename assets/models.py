@@ -1,6 +1,6 @@
 """What every trained candidate records."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import dagster as dg
@@ -16,6 +16,8 @@ def model_asset(
     made: Made,
     training: Mapping[str, Any],
     metadata: Mapping[str, Any],
+    *,
+    checks: Iterable[dg.AssetCheckResult] = (),
 ) -> dg.MaterializeResult:
     """Record a trained candidate in the registry and in Dagster.
 
@@ -40,6 +42,7 @@ def model_asset(
         kind,
         folder=made.folder,
         reused=made.reused,
+        checks=checks,
         metadata={
             "model_version": bench.chain.model(kind),
             "val_auc": auc["value"],

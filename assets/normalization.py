@@ -1,5 +1,6 @@
 """The normalization: fitted on the training rows, proved not to have seen others."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import dagster as dg
@@ -7,11 +8,22 @@ import dagster as dg
 from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
-from plumbline.normalization import apply, leakage, parameters
+from plumbline.normalization import apply, cross_check, leakage, parameters, scaled_range
+from plumbline.normalization.cross_check import Measured
 from plumbline.spec import PipelineSpec
+from plumbline.split.split import ASSIGNMENT
 
 NUMBERS = ("name", "count", "mean", "std", "min", "max", "center", "scale", "fill")
 """Statistics shown of each numeric feature."""
+
+CHECKS = {
+    "leakage_proof": "Parameters come out byte-identical when every row that is not for training "
+    "is replaced by adversarial values.",
+    "independent_statistics": "Counts, means, deviations and ranges are what SQL finds in the "
+    "same rows.",
+    "scaled_range": f"Warns of training values beyond {scaled_range.LIMIT:g} in size after "
+    "scaling.",
+}
 
 
 def normalization_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
@@ -20,14 +32,11 @@ def normalization_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
         root,
         "normalization",
         _normalize,
-        after=["split"],
+        after=["split", "audit"],
         kinds={"numpy"},
         description=f"Parameters of the {spec.normalization.method} scaling, imputation and "
         "vocabularies, from the training rows only.",
-        checks={
-            "leakage_proof": "Parameters come out byte-identical when validation and test rows "
-            "are replaced by adversarial values."
-        },
+        checks=CHECKS,
     )
 
 
@@ -44,20 +53,12 @@ def _normalize(bench: Workbench) -> dg.MaterializeResult:
         "normalization_params",
         **parameters.row(fitted, bench.spec.name, bench.dataset_version, bench.chain.split),
     )
-    proof = leakage.prove(bench.split, bench.features, options, fitted)
     return materialized(
         bench,
         "normalization",
         folder=made.folder,
         reused=made.reused,
-        checks=[
-            dg.AssetCheckResult(
-                asset_key=key(bench.spec, "normalization"),
-                check_name="leakage_proof",
-                passed=proof.passed,
-                metadata={"evidence": dg.MetadataValue.json(proof.evidence)},
-            )
-        ],
+        checks=list(proofs(bench)),
         metadata={
             "training_rows": fitted.row_count,
             "method": fitted.method,
@@ -69,4 +70,50 @@ def _normalize(bench: Workbench) -> dg.MaterializeResult:
             ),
             "dropped": dg.MetadataValue.json(fitted.dropped),
         },
+    )
+
+
+def proofs(bench: Workbench) -> Iterator[dg.AssetCheckResult]:
+    """What is checked of the parameters on every materialization, reused or not."""
+    yield _leakage(bench)
+    measured = cross_check.measure(
+        bench.snapshot, bench.folder("split") / ASSIGNMENT, bench.normalization
+    )
+    yield _statistics(bench, measured)
+    yield _range(bench, measured)
+
+
+def _leakage(bench: Workbench) -> dg.AssetCheckResult:
+    options = bench.spec.normalization
+    proof = leakage.prove(bench.split, bench.features, options, bench.normalization)
+    return dg.AssetCheckResult(
+        asset_key=key(bench.spec, "normalization"),
+        check_name="leakage_proof",
+        passed=proof.passed,
+        description=proof.told,
+        metadata={"evidence": dg.MetadataValue.json(proof.evidence)},
+    )
+
+
+def _statistics(bench: Workbench, measured: Mapping[str, Measured]) -> dg.AssetCheckResult:
+    found = cross_check.compare(bench.normalization, measured)
+    return dg.AssetCheckResult(
+        asset_key=key(bench.spec, "normalization"),
+        check_name="independent_statistics",
+        passed=found.passed,
+        description=found.told,
+        metadata={"largest_differences": table(found.largest)},
+    )
+
+
+def _range(bench: Workbench, measured: Mapping[str, Measured]) -> dg.AssetCheckResult:
+    found = scaled_range.beyond(bench.normalization)
+    rows = ({**vars(one), "values": measured[one.feature].beyond} for one in found)
+    return dg.AssetCheckResult(
+        asset_key=key(bench.spec, "normalization"),
+        check_name="scaled_range",
+        passed=not found,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=scaled_range.told(found),
+        metadata={"beyond": table(rows)},
     )

@@ -1,6 +1,8 @@
-"""The split: every row to train, val or test, with its certificate."""
+"""The split: every row to train, val or test, or to none of them, with its certificate."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -21,14 +23,19 @@ def split_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
         after=["snapshot"],
         kinds={"parquet"},
         description=f"Each row to train, val or test by the {spec.split.policy} policy.",
-        checks={"certificate": "Sides cover all rows, keep groups whole and follow in time."},
+        checks={
+            "certificate": "Every row is on one side or excluded for a reason; groups and "
+            "duplicates do not straddle; sides follow in time."
+        },
     )
 
 
 def _split(bench: Workbench) -> dg.MaterializeResult:
     made = bench.make("split", lambda folder: split.build(bench.snapshot, bench.spec, folder))
     bench.registry.record("split_versions", **split.row(bench.split, bench.spec))
-    problems = certificate.problems(bench.split.certificate)
+    certified = bench.split.certificate
+    problems = certificate.problems(certified)
+    told = problems or ("the certificate holds", *certified["notes"])
     return materialized(
         bench,
         "split",
@@ -39,15 +46,53 @@ def _split(bench: Workbench) -> dg.MaterializeResult:
                 asset_key=key(bench.spec, "split"),
                 check_name="certificate",
                 passed=not problems,
-                description="; ".join(problems) or "the certificate holds",
-                metadata={"certificate": dg.MetadataValue.json(bench.split.certificate)},
+                description="; ".join(told),
+                metadata={"certificate": dg.MetadataValue.json(certified)},
             )
         ],
         metadata={
             **{f"{side}_rows": count for side, count in bench.split.counts.items()},
-            "sides": table(
-                {"side": side, **facts} for side, facts in bench.split.certificate["sides"].items()
-            ),
-            "picture": picture(figures.split_bars(bench.split.certificate)),
+            "excluded_rows": certified["excluded"]["rows"],
+            "sides": table(_sides(certified)),
+            **_classes(certified),
+            "excluded": table(_excluded(certified)),
+            "groups": dg.MetadataValue.json(certified["groups"]),
+            "duplicates": dg.MetadataValue.json(certified["duplicates"]),
+            "picture": picture(figures.split_bars(certified)),
         },
     )
+
+
+def _sides(certified: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for name, side in certified["sides"].items():
+        yield {"side": name, **{k: _told(v) for k, v in side.items() if k != "classes"}}
+
+
+def _told(value: Any) -> Any:
+    """An estimate with its interval as one cell; anything else as it is."""
+    if not isinstance(value, Mapping):
+        return value
+    return "{value:.4g} ({low:.4g} to {high:.4g})".format(**value)
+
+
+def _classes(certified: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+    """For a multiclass label: a row per class, with its count and rate on every side."""
+    sides = certified["sides"]
+    if certified["task"] != "multiclass":
+        return {}
+    return {
+        "classes": table(
+            {"class": name, **{side: _counted(one["classes"][name]) for side, one in sides.items()}}
+            for name in sides["train"]["classes"]
+        )
+    }
+
+
+def _counted(one: Mapping[str, Any]) -> str:
+    rate = f", {_told(one['rate'])}" if one["rate"] else ""
+    return f"{one['rows']:,}{rate}"
+
+
+def _excluded(certified: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for reason, counts in certified["excluded"]["reasons"].items():
+        yield {"reason": reason, **{f"of {side}": count for side, count in counts.items()}}

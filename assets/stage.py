@@ -34,8 +34,9 @@ def stage_asset(
     kinds: set[str],
     description: str,
     checks: Mapping[str, str] = {},
+    blocking: bool = True,
 ) -> dg.AssetsDefinition:
-    """The asset of one stage. `checks` gives a description per blocking check."""
+    """The asset of one stage. `checks` gives a description per check."""
 
     def run(
         context: dg.AssetExecutionContext, plumbline: PlumblineResource
@@ -51,6 +52,7 @@ def stage_asset(
         kinds=kinds,
         description=description,
         checks=checks,
+        blocking=blocking,
     )(run)
 
 
@@ -63,6 +65,7 @@ def asset_of(
     kinds: set[str],
     description: str,
     checks: Mapping[str, str],
+    blocking: bool = True,
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
     """`dg.asset` with what all assets of a pipeline have in common."""
     return dg.asset(
@@ -76,7 +79,7 @@ def asset_of(
         kinds=kinds,
         description=description,
         check_specs=[
-            dg.AssetCheckSpec(name, asset=key(spec, stage), description=text, blocking=True)
+            dg.AssetCheckSpec(name, asset=key(spec, stage), description=text, blocking=blocking)
             for name, text in checks.items()
         ],
     )

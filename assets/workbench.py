@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from plumbline.audit.offenders import sql_fingerprint
 from plumbline.baselines import training
 from plumbline.baselines.gate import Gate
 from plumbline.baselines.gate import load as load_gate
@@ -66,6 +67,7 @@ class Workbench:
             dataset_version=self.dataset_version,
             digest=self.snapshot.digest,
             previous=self.previous["digest"] if self.previous else None,
+            audit_sql=sql_fingerprint(self.spec, self.root),
         )
 
     @property

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import click
 
+from pipelines.commands.diff import diff
 from pipelines.commands.drill import drill
+from pipelines.commands.prove import prove
 from pipelines.commands.shared import pairs, told_plainly
+from pipelines.commands.trace import trace
 
 DEMO_VERSION = "nycflights13"
+DEMO_VERSIONS = {"flights": DEMO_VERSION, "fraud": "fraud_v3"}
+"""The dataset version of each bundled pipeline."""
 
 
 @click.group()
@@ -56,6 +61,7 @@ def show(name: str, dataset_version: str | None, as_json: bool) -> None:
 @click.option("--dataset-version", required=True, help="Name of the dataset version.")
 def verify(name: str, dataset_version: str) -> None:
     """Re-hash the stored snapshot and artifacts of NAME; exit code 1 if one is unsound."""
+    from pipelines.definitions import ROOT
     from pipelines.loading import pipeline
     from pipelines.screen import print_verified
     from plumbline.environment import store_location
@@ -71,6 +77,7 @@ def verify(name: str, dataset_version: str) -> None:
                 dataset_version,
                 Registry.open(postgres()),
                 ArtifactStore.at(store_location()),
+                ROOT,
             )
         )
     print_verified(found)
@@ -91,10 +98,12 @@ def predict(bundle: Path, source: Path, target: Path) -> None:
 
 
 @main.command()
-def demo() -> None:
-    """Load a year of flights into PostgreSQL and run the flights pipeline on it."""
+@click.argument("name", type=click.Choice(list(DEMO_VERSIONS)), default="flights")
+def demo(name: str) -> None:
+    """Load a bundled data set into PostgreSQL and run its pipeline: a year of real flights
+    (the default), or synthetic card payments as vectors (fraud)."""
     from pipelines.screen import print_summary, show_progress
-    from plumbline.demo import nycflights13
+    from plumbline.demo import fraud, nycflights13
     from plumbline.postgres import postgres
     from plumbline.registry import Registry
     from plumbline.summary import summary
@@ -102,10 +111,11 @@ def demo() -> None:
     show_progress()
     with told_plainly():
         server = postgres()
-        if not nycflights13.load(server):
-            click.echo("schema nycflights13 is loaded already")
-        _run("flights", DEMO_VERSION, {})
-        print_summary(summary(Registry.open(server), "flights", DEMO_VERSION))
+        loaded = fraud.load(server) if name == "fraud" else nycflights13.load(server)
+        if not loaded:
+            click.echo(f"the data of {name} is loaded already")
+        _run(name, DEMO_VERSIONS[name], {})
+        print_summary(summary(Registry.open(server), name, DEMO_VERSIONS[name]))
     click.echo("\nSee it in Dagster: make ui, then open Lineage.")
 
 
@@ -139,3 +149,6 @@ def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
 
 
 main.add_command(drill)
+main.add_command(prove)
+main.add_command(diff)
+main.add_command(trace)

@@ -62,6 +62,7 @@ def _versions(facts: dict[str, Any]) -> Table:
     grid.add_row("", f"{dataset['row_count']:,} rows", f"frozen {dataset['frozen_at'][:19]}")
     if split:
         sides = [f"{side} {split[f'{side}_rows']:,}" for side in ("train", "val", "test")]
+        sides += [f"excluded {split['excluded_rows']:,}"] * (split["excluded_rows"] > 0)
         grid.add_row("split", " / ".join(sides), split["split_version"][:12])
     if normalization:
         version = normalization["normalization_version"][:12]

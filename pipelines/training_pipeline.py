@@ -6,14 +6,18 @@ from pathlib import Path
 import dagster as dg
 from pydantic import BaseModel
 
+from assets.audit import audit_asset
 from assets.baselines import baseline_asset, gate_asset
 from assets.evaluation import evaluation_asset
 from assets.guard_drill import guard_drill_asset
 from assets.network import network_asset
 from assets.normalization import normalization_asset
+from assets.optimism import optimism_asset
 from assets.release import predictions_asset, release_asset
 from assets.snapshot import snapshot_asset
 from assets.split import split_asset
+from assets.training_features import training_features_asset
+from assets.version_diff import version_diff_asset
 from pipelines.scaffold import PipelineScaffolder
 from pipelines.schedule import drill_schedule, schedule
 from plumbline.spec import PipelineSpec
@@ -88,7 +92,10 @@ def data_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
     return [
         snapshot_asset(spec, root),
         split_asset(spec, root),
+        audit_asset(spec, root),
+        version_diff_asset(spec, root),
         normalization_asset(spec, root),
+        *([training_features_asset(spec, root)] if spec.training_features else []),
     ]
 
 
@@ -97,6 +104,7 @@ def model_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
     return [
         baseline_asset(spec, root, "random_forest"),
         baseline_asset(spec, root, "xgboost"),
+        optimism_asset(spec, root),
         gate_asset(spec, root),
         network_asset(spec, root),
         evaluation_asset(spec, root),

@@ -52,6 +52,17 @@ _LABEL = ("label", "positive_label", "task", "classes")
 
 _BASELINE = tuple(f"plumbline.baselines.{name}" for name in ("training", "fitted", "auc"))
 
+# Without its proofs, which change no parameter.
+_NORMALIZATION = tuple(
+    f"plumbline.normalization.{name}"
+    for name in (
+        *("apply", "columns", "fit", "matrix", "moments"),
+        *("normal", "parameters", "quantiles", "scales", "vocabulary"),
+    )
+)
+
+_DIFF = ("diff", "differences", "effect", "pair", "places", "ranges", "values")
+
 # Without its figures: a picture drawn anew is no reason to read the test split again.
 _EVALUATION = tuple(
     f"plumbline.evaluation.{name}"
@@ -60,7 +71,10 @@ _EVALUATION = tuple(
 
 STAGES: Mapping[str, Stage] = {
     "split": Stage(
-        code=("plumbline.split", "plumbline.extract.labels", "plumbline.extract.features"),
+        code=(
+            "plumbline.split",
+            *(f"plumbline.extract.{name}" for name in ("labels", "features", "snapshot_sql")),
+        ),
         options=lambda spec: {
             "split": _dump(spec.split),
             **_source(spec, *_LABEL, "key", "timestamp", "group", "drop", "kinds"),
@@ -68,18 +82,34 @@ STAGES: Mapping[str, Stage] = {
         inputs=("snapshot",),
     ),
     "audit": Stage(
-        code=("plumbline.audit",),
+        code=(
+            "plumbline.audit",
+            *(f"plumbline.extract.{name}" for name in ("features", "precision", "sampling")),
+        ),
         options=lambda spec: {
             "audit": _dump(spec.audit),
             "on_schema_change": spec.source.on_schema_change,
             **_normalizing(spec),
         },
+        inputs=("split", "previous_snapshot", "audit_sql"),
+    ),
+    "version_diff": Stage(
+        code=(
+            *(f"plumbline.history.{name}" for name in _DIFF),
+            "plumbline.extract.snapshot_sql",
+        ),
+        options=lambda _: {},
         inputs=("split", "previous_snapshot"),
     ),
     "normalization": Stage(
-        code=("plumbline.normalization", "plumbline.extract.features"),
+        code=(*_NORMALIZATION, "plumbline.extract.features", "plumbline.extract.sampling"),
         options=_normalizing,
         inputs=("split",),
+    ),
+    "training_features": Stage(
+        code=("plumbline.training_features",),
+        options=lambda spec: {"table": spec.training_features and spec.training_features.table},
+        inputs=("normalization",),
     ),
     "random_forest": Stage(
         code=(*_BASELINE, "plumbline.baselines.random_forest", "plumbline.baselines.forest_arrays"),
@@ -98,6 +128,12 @@ STAGES: Mapping[str, Stage] = {
             "environment": installed("xgboost", "numpy"),
         },
         inputs=("normalization",),
+    ),
+    "optimism": Stage(
+        # What it trains with, and the split, are in the version of what it reads.
+        code=("plumbline.baselines.optimism",),
+        options=lambda _: {},
+        inputs=("xgboost",),
     ),
     "baseline_gate": Stage(
         code=("plumbline.baselines.gate",),
@@ -155,6 +191,8 @@ class Chain:
     """The snapshot's content digest."""
     previous: str | None = None
     """Content digest of the dataset version that was frozen before; the audit compares."""
+    audit_sql: str | None = None
+    """Fingerprint of the SQL files that the audit runs."""
 
     @cached_property
     def _versions(self) -> dict[str, str]:
@@ -166,6 +204,7 @@ class Chain:
                 digest=self.digest,
             ),
             "previous_snapshot": fingerprint(digest=self.previous),
+            "audit_sql": fingerprint(files=self.audit_sql),
         }
         for name, stage in STAGES.items():
             made[name] = fingerprint(

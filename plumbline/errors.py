@@ -18,6 +18,7 @@ PlumblineError
 │   ├── ArtifactCorrupt     an artifact's bytes are not those that were published
 │   └── StoreUnwritable     the store is read-only or full
 ├── RegistryError           the registry's rows contradict each other
+├── HistoryError            two versions cannot be compared, or a key cannot be looked up
 └── BundleError             a bundle, or rows given to it, cannot be trusted
 """
 
@@ -90,6 +91,9 @@ class StoreUnwritable(StoreError): ...
 
 
 class RegistryError(PlumblineError): ...
+
+
+class HistoryError(PlumblineError): ...
 
 
 class BundleError(PlumblineError): ...

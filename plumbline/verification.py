@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plumbline import store as artifacts
+from plumbline.audit.offenders import sql_fingerprint
 from plumbline.chain import STAGES, Chain
 from plumbline.errors import PlumblineError
 from plumbline.extract.digest import content_of_snapshot
@@ -33,13 +34,18 @@ class Verified:
 
 
 def verify(
-    spec: PipelineSpec, dataset_version: str, registry: Registry, store: ArtifactStore
+    spec: PipelineSpec,
+    dataset_version: str,
+    registry: Registry,
+    store: ArtifactStore,
+    root: Path = Path(),
 ) -> Iterator[Verified]:
     """Each stage's folder: its bytes, and for some stages its meaning too.
 
     The snapshot's content digest is computed anew from its rows and compared with the
     registry; the normalization is compared with its registry row; the bundle's golden rows
-    are scored. Absent means never made with the options now declared, or withheld.
+    are scored. Absent means never made with the options now declared, or withheld. `root`: what
+    the declaration's SQL files are relative to.
     """
     row = registry.one("dataset_versions", pipeline=spec.name, dataset_version=dataset_version)
     folder = store.folder(spec.name, "snapshot", snapshot_address(spec.name, dataset_version))
@@ -55,6 +61,7 @@ def verify(
         dataset_version=DatasetVersion(dataset_version),
         digest=row["digest"],
         previous=previous["digest"] if previous else None,
+        audit_sql=sql_fingerprint(spec, root),
     )
     for stage in STAGES:
         folder = store.folder(spec.name, stage, chain.version(stage))

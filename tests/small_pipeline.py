@@ -51,7 +51,14 @@ def small_spec(**options: Any) -> PipelineSpec:
         "drop": ["side", "customer"],
     }
     network = {"widths": [8], "dropout": [0.0], "max_epochs": 2, "learning_rate": 0.01}
-    blocks = {"name": "visits", "network": network, "evaluation": {"resamples": 100}, **options}
+    blocks = {
+        "name": "visits",
+        "training_features": {"table": "public.visits_as_trained"},
+        "audit": {"accept": {"target_leakage.amount": "the label is made from it"}},
+        "network": network,
+        "evaluation": {"resamples": 100},
+        **options,
+    }
     return PipelineSpec.model_validate({**blocks, "source": source | options.get("source", {})})
 
 

@@ -21,11 +21,11 @@ def told_plainly() -> Iterator[None]:
         raise click.ClickException(str(error)) from None
 
 
-def pairs(parameters: tuple[str, ...]) -> dict[str, str]:
+def pairs(parameters: tuple[str, ...], option: str = "--param") -> dict[str, str]:
     split = [parameter.partition("=") for parameter in parameters]
     for name, equals, _ in split:
         if not (name and equals):
-            raise click.BadParameter(f"{name!r} is not of the form k=v", param_hint="--param")
+            raise click.BadParameter(f"{name!r} is not of the form k=v", param_hint=option)
     return {name: value for name, _, value in split}
 
 

@@ -63,8 +63,8 @@ def delong_paired(labels: np.ndarray, a: np.ndarray, b: np.ndarray, confidence: 
     """auc(a) - auc(b) on the same rows, with DeLong's interval for correlated curves.
 
     labels, a, b: shape (n,). Where the variance of the difference cannot be estimated and the
-    two are not ranked alike, the intervals of both AUCs are combined as if independent
-    (MOVER: Zou and Donner, Statistics in Medicine 27, 2008), which is wider.
+    two are not ranked alike, the intervals of both AUCs are combined as if independent, which
+    is wider.
 
     Raises:
         SplitError, TrainingError: as `auc`.
@@ -75,12 +75,23 @@ def delong_paired(labels: np.ndarray, a: np.ndarray, b: np.ndarray, confidence: 
     if not positives.any() and not negatives.any():
         return Interval(value=0.0, low=0.0, high=0.0)
     variance = _variance(positives, negatives)
-    if variance > 0:
-        down = up = _z(confidence) * math.sqrt(variance)
-    else:
-        of_a, of_b = delong_interval(labels, a, confidence), delong_interval(labels, b, confidence)
-        down = math.hypot(of_a.value - of_a.low, of_b.high - of_b.value)
-        up = math.hypot(of_a.high - of_a.value, of_b.value - of_b.low)
+    if not variance > 0:
+        return independent_difference(
+            delong_interval(labels, a, confidence), delong_interval(labels, b, confidence)
+        )
+    reach = _z(confidence) * math.sqrt(variance)
+    return Interval(value=value, low=max(-1.0, value - reach), high=min(1.0, value + reach))
+
+
+def independent_difference(a: Interval, b: Interval) -> Interval:
+    """a - b of two independent AUCs, with an interval made from theirs.
+
+    Source: Zou and Donner, Statistics in Medicine 27 (2008), the method of variance estimates
+    recovery (MOVER).
+    """
+    value = a.value - b.value
+    down = math.hypot(a.value - a.low, b.high - b.value)
+    up = math.hypot(a.high - a.value, b.value - b.low)
     return Interval(value=value, low=max(-1.0, value - down), high=min(1.0, value + up))
 
 

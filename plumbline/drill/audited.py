@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from plumbline.audit.findings import Finding
 from plumbline.drill.exercises import Exercise, Said
 from plumbline.drill.ground import ADDED, Ground
 
@@ -30,17 +29,12 @@ def _said(ground: Ground, check: str, column: str | None = None) -> Said:
     """The ERROR and WARN findings of a check; of one column where one is named."""
     told = [
         finding.message
-        for finding in _findings(ground)
+        for finding in ground.findings
         if finding.check == check
-        and finding.severity != "INFO"
-        and not finding.accepted
+        and (finding.blocks or finding.warns)
         and column in (None, finding.column)
     ]
     return "; ".join(told) or None
-
-
-def _findings(ground: Ground) -> tuple[Finding, ...]:
-    raise NotImplementedError
 
 
 AUDITED = (

@@ -14,7 +14,7 @@ from plumbline.extract.features import FeatureTable
 from plumbline.extract.freeze import freeze
 from plumbline.extract.query import Query
 from plumbline.extract.snapshot import DATA
-from plumbline.normalization import leakage
+from plumbline.normalization import cross_check, leakage
 from plumbline.normalization.fit import fit
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NormalizationSpec
@@ -69,6 +69,12 @@ def fitted_on_validation_rows(ground: Ground, folder: Path) -> Said:  # noqa: AR
     return None
 
 
+def mean_that_is_off(ground: Ground, folder: Path) -> Said:  # noqa: ARG001
+    first, *rest = ground.normalization.numeric
+    off = replace(first, mean=first.mean + first.std / 1000)
+    return _measured(ground, replace(ground.normalization, numeric=(off, *rest)))
+
+
 def duplicate_in_test(ground: Ground, folder: Path) -> Said:
     return _certified(ground.with_duplicate(folder))
 
@@ -99,6 +105,12 @@ def _proof(ground: Ground, fitted: Normalization, fitting: leakage.Fit) -> Said:
         ground.split, ground.features, ground.spec.normalization, fitted, fitting=fitting
     )
     return None if proof.passed else f"parameters differ: {proof.evidence['differing']}"
+
+
+def _measured(ground: Ground, normalization: Normalization) -> Said:
+    measured = cross_check.measure(ground.snapshot, ground.assignment, normalization)
+    found = cross_check.compare(normalization, measured)
+    return None if found.passed else found.told
 
 
 def _certified(ground: Ground) -> Said:
@@ -146,6 +158,12 @@ EXERCISES = (
         injection="a scaler given the validation rows",
         injected=fitted_on_validation_rows,
         untouched=fitted_on_training_rows,
+    ),
+    Exercise(
+        guard="independent statistics",
+        injection="a mean that is off by a thousandth of the spread",
+        injected=mean_that_is_off,
+        untouched=lambda ground: _measured(ground, ground.normalization),
     ),
     Exercise(
         guard="certificate: duplicates",

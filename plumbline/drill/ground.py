@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from plumbline.audit.examination import examine
+from plumbline.audit.findings import Finding
 from plumbline.drill.copies import altered, drawn, with_column
 from plumbline.extract.features import Feature, FeatureTable, feature_table
 from plumbline.extract.snapshot import Snapshot
@@ -30,6 +32,8 @@ class Ground:
     spec: PipelineSpec
     snapshot: Snapshot
     split: Split
+    assignment: Path
+    """The split's file."""
     normalization: Normalization
     postgres: Postgres
     registry: Registry
@@ -38,6 +42,12 @@ class Ground:
     @cached_property
     def features(self) -> FeatureTable:
         return feature_table(self.snapshot, self.spec)
+
+    @cached_property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the audit looks for by itself; declared expectations are left out."""
+        options = self.spec.audit.model_copy(update={"sql": [], "expectations": []})
+        return examine(self.split, self.spec.model_copy(update={"audit": options})).findings
 
     @cached_property
     def number(self) -> Feature:

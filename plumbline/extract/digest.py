@@ -5,7 +5,7 @@ Each column is hashed on its own, in blocks of `BLOCK_ROWS` rows counted from it
     number of rows (int64) · whether any is NULL (1 byte) · if so, validity (1 bit per row)
     numbers, dates, timestamps: the values, little endian, 0 where NULL
     booleans:                   the values (1 bit per row), 0 where NULL
-    text:                       lengths in bytes (int32), 0 where NULL · the bytes, end to end
+    text, bytes:                lengths in bytes (int32), 0 where NULL · the bytes, end to end
 
 The whole digest covers the row count and the name, type and digest of each column in order.
 """
@@ -114,8 +114,8 @@ def _take(waiting: deque[pa.RecordBatch], rows: int) -> pa.RecordBatch:
     joined = pa.Table.from_batches(taken).combine_chunks().to_batches()
     if len(joined) > 1:
         raise UnsupportedType(
-            f"a text column has over 2 GiB in {BLOCK_ROWS:,} rows",
-            expected="text that is short enough to be a category",
+            f"a text or bytea column has over 2 GiB in {BLOCK_ROWS:,} rows",
+            expected="text that is short enough to be a category, images of 32 kB at most",
             remedy="shorten it with left(...) in the SQL, or leave the column out",
         )
     return joined[0]
@@ -133,7 +133,7 @@ def _canonical(values: pa.Array) -> Iterator[bytes | memoryview]:
 
 def _filled(values: pa.Array) -> Iterator[bytes | memoryview]:
     kind = values.type
-    if pa.types.is_string(kind):
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
         yield from _text(values)
     elif pa.types.is_boolean(kind):
         yield _bits(values)
@@ -166,6 +166,6 @@ def _bits(values: pa.Array) -> bytes:
 
 
 def _zero(kind: pa.DataType) -> pa.Scalar:
-    if pa.types.is_string(kind):
-        return pa.scalar("", kind)
+    if pa.types.is_string(kind) or pa.types.is_binary(kind):
+        return pa.scalar(b"", kind)
     return pa.scalar(False if pa.types.is_boolean(kind) else 0, kind)

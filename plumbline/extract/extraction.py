@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def extract(
     """
     columns, statement = _prepared(spec, query, postgres)
     log.info("%s: reading %s from %s", spec.name, query.file, postgres.place)
-    with reading(statement, columns, query, postgres) as source:
+    with reading(statement, columns, query, postgres, spec.source.key) as source:
         content = _write(folder / DATA, source, columns, spec)
     snapshot = Snapshot(
         pipeline=spec.name,
@@ -64,9 +65,9 @@ def _prepared(
 ) -> tuple[tuple[SourceColumn, ...], str]:
     with postgres.connect(client_encoding="UTF8") as connection:
         connection.read_only = True
-        columns = describe(query, connection)
+        columns = describe(query, spec.source, connection)
         # Before a row is read, for the version's name would be bound to a wrong query.
-        classify([_column(column) for column in columns], spec)
+        classify([one for column in columns for one in _stored(column)], spec)
         require_exact_key(columns, spec.source.key, query.file)
         return columns, ordered(query, columns, spec.source.key, connection)
 
@@ -74,7 +75,7 @@ def _prepared(
 def _write(
     path: Path, source: Source, columns: tuple[SourceColumn, ...], spec: PipelineSpec
 ) -> Content:
-    schema = pa.schema([column.field for column in columns])
+    schema = pa.schema([field for column in columns for field in column.fields])
     digester, proofs = Digester(schema), (KeyProof(spec.source), LabelProof(spec.source))
     progress = Progress(spec.name)
     with _parquet(path, schema) as file:
@@ -93,8 +94,10 @@ def _write(
 
 
 def _parquet(path: Path, schema: pa.Schema) -> pq.ParquetWriter:
-    # Floats hardly ever repeat, and looking for repeats is what writing them would cost most.
-    repeating: Any = [field.name for field in schema if not pa.types.is_floating(field.type)]
+    # Floats hardly ever repeat, nor do images, and looking for repeats is what writing them
+    # would cost most.
+    unique = (pa.types.is_floating, pa.types.is_binary)
+    repeating: Any = [one.name for one in schema if not any(kind(one.type) for kind in unique)]
     return pq.ParquetWriter(path, schema, compression="lz4", use_dictionary=repeating)
 
 
@@ -117,19 +120,26 @@ class Progress:
         log.info("%s: %s rows read, %s rows/s", self._name, f"{self.rows:,}", f"{rate:,.0f}")
 
 
-def _column(column: SourceColumn, nulls: int = 0, digest: str = "") -> Column:
-    return Column(
-        name=column.name,
-        postgres_type=column.postgres_type,
-        arrow_type=str(column.storage.arrow),
-        nulls=nulls,
-        digest=digest,
-    )
+def _stored(column: SourceColumn) -> list[Column]:
+    """The columns it is stored as, before a row is read."""
+    element = column.storage.element
+    return [
+        Column(
+            name=field.name,
+            postgres_type=element or column.postgres_type,
+            arrow_type=str(field.type),
+            nulls=0,
+            digest="",
+            origin=f"{column.name}[{place}]" if element else "",
+        )
+        for place, field in enumerate(column.fields, start=1)
+    ]
 
 
 def _columns(content: Content, columns: tuple[SourceColumn, ...]) -> tuple[Column, ...]:
-    counted = zip(columns, content.nulls, content.digests, strict=True)
-    return tuple(_column(column, nulls, digest) for column, nulls, digest in counted)
+    stored = [one for column in columns for one in _stored(column)]
+    counted = zip(stored, content.nulls, content.digests, strict=True)
+    return tuple(replace(one, nulls=nulls, digest=digest) for one, nulls, digest in counted)
 
 
 def _require_rows(rows: int, spec: PipelineSpec) -> None:

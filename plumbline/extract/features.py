@@ -44,8 +44,8 @@ def classify(columns: Sequence[Column], spec: PipelineSpec) -> FeatureTable:
     roles = _roles(spec)
     features, ignored = [], {}
     for column in columns:
-        if column.name in roles:
-            ignored[column.name] = roles[column.name]
+        if role := roles.get(column.name) or roles.get(column.array):
+            ignored[column.name] = role
             continue
         kind = spec.source.kinds.get(column.name) or _inferred(column)
         if kind in ("ignore", "image"):
@@ -109,8 +109,9 @@ def _require_fit(column: Column, kind: str, spec: PipelineSpec) -> None:
 
 def _require_columns(columns: Sequence[Column], spec: PipelineSpec) -> None:
     present = {column.name for column in columns}
+    arrays = {column.array for column in columns} & set(spec.source.drop)
     declared = {*_roles(spec), *spec.source.kinds}
-    missing = sorted(declared - present)
+    missing = sorted(declared - present - arrays)
     if missing:
         raise SpecError(
             f"{', '.join(missing)} declared in the pipeline, but not selected by {spec.source.sql}",

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from plumbline.errors import ArtifactMissing, VersionConflict
+from plumbline.extract.arrays import default_names
 from plumbline.extract.extraction import extract
 from plumbline.extract.query import Query
 from plumbline.extract.snapshot import Snapshot
@@ -152,10 +153,11 @@ def _row(snapshot: Snapshot) -> Row:
 
 
 def _require_same_question(bound: Row, query: Query, spec: PipelineSpec) -> None:
-    """Raises VersionConflict where query, parameters, key or label are not the frozen ones."""
+    """Raises VersionConflict where query, parameters, names, key or label are not as frozen."""
     differing = [
         *_different_text(bound["query"], query),
         *_different_values(bound["parameters"], query.parameters),
+        *_different_elements(bound["columns"], spec),
     ]
     if list(bound["key_columns"]) != spec.source.key:
         differing.append(_changed("source.key", bound["key_columns"], spec.source.key))
@@ -178,6 +180,18 @@ def _different_values(bound: dict[str, Any], now: dict[str, Any]) -> list[str]:
         _changed(f"parameter {name}", bound.get(name), now.get(name))
         for name in names
         if bound.get(name) != now.get(name)
+    ]
+
+
+def _different_elements(columns: list[dict[str, Any]], spec: PipelineSpec) -> list[str]:
+    arrays: dict[str, list[str]] = {}
+    for column in columns:
+        if array := column.get("origin", "").rpartition("[")[0]:
+            arrays.setdefault(array, []).append(column["name"])
+    return [
+        _changed(f"source.vectors of {name}", names, now)
+        for name, names in arrays.items()
+        if (now := spec.source.vectors.get(name, list(default_names(name, len(names))))) != names
     ]
 
 
@@ -210,7 +224,7 @@ def _require_same_rows(row: Row, snapshot: Snapshot, what: tuple[str, str]) -> N
 
 
 def _different_rows(row: Row, snapshot: Snapshot) -> list[str]:
-    before = {column["name"]: column for column in row["columns"]}
+    before = {column["name"]: {"origin": "", **column} for column in row["columns"]}
     now = {column.name: asdict(column) for column in snapshot.columns}
     told = []
     if row["row_count"] != snapshot.rows:

@@ -34,7 +34,7 @@ class LabelCoding:
             return encode(values, self.positive, named).astype(np.int16)
         require_present(values, named)
         if self.task == "regression":
-            return _numbers(values, named)
+            return _finite(values, named)
         codes: Any = pc.index_in(values.cast(pa.string()), value_set=pa.array(self.classes))
         if codes.null_count:
             raise LabelViolation(
@@ -95,22 +95,43 @@ def require_present(values: pa.Array, named: str) -> None:
         )
 
 
-def _numbers(values: pa.Array, named: str) -> np.ndarray:
+def numbers(values: pa.Array, named: str = "the label") -> np.ndarray:
+    """A regression's label as float64, shape (n,); NULL as NaN.
+
+    Raises:
+        LabelViolation: the values are not numbers.
+    """
+    if pa.types.is_boolean(values.type):
+        raise _no_number(values.type, named)
     try:
-        numbers = values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return values.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        raise _no_number(values.type, named) from None
+
+
+def require_finite(lost: int, rows: int, named: str = "the label") -> None:
+    """Raises LabelViolation where a regression's label is NaN or infinite in `lost` rows."""
+    if lost:
         raise LabelViolation(
-            f"{named} holds {values.type} values, and source.task is regression",
-            expected="numbers",
-            remedy="cast it to a number in the SQL, or declare another source.task",
-        ) from None
-    if not np.isfinite(numbers).all():
-        raise LabelViolation(
-            f"{named} holds NaN or infinities in {int((~np.isfinite(numbers)).sum()):,} rows",
+            f"{named} is NaN or infinite in {lost:,} of {rows:,} rows",
             expected="finite numbers, for regression",
             remedy="filter these rows in the SQL",
+            lost=lost,
         )
-    return numbers
+
+
+def _no_number(kind: pa.DataType, named: str) -> LabelViolation:
+    return LabelViolation(
+        f"{named} holds {kind} values, and source.task is regression",
+        expected="numbers",
+        remedy="cast it to a number in the SQL, or declare another source.task",
+    )
+
+
+def _finite(values: pa.Array, named: str) -> np.ndarray:
+    found = numbers(values, named)
+    require_finite(int(np.count_nonzero(~np.isfinite(found))), len(found), named)
+    return found
 
 
 def _one(kind: pa.DataType, positive: str | float | bool, named: str) -> pa.Scalar:

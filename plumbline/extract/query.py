@@ -1,7 +1,7 @@
 """An extract's query: what its SQL file asks, with the values of its parameters."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -16,6 +16,9 @@ from plumbline.errors import QueryFailed
 from plumbline.extract.statement import Placeholder, Statement
 from plumbline.spec import PipelineSpec, Scalar
 from plumbline.versions import fingerprint
+
+VERSION = "dataset_version"
+"""The parameter that needs no value: the name of the version that is being frozen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,12 +85,16 @@ class Query:
 
 
 def read_query(
-    spec: PipelineSpec, root: Path, overrides: Mapping[str, str | Scalar] | None = None
+    spec: PipelineSpec,
+    root: Path,
+    overrides: Mapping[str, str | Scalar] | None = None,
+    dataset_version: str | None = None,
 ) -> Query:
     """The query of a pipeline, read from the file that `source.sql` names below `root`.
 
     `overrides` replace values of `source.parameters`; text is read as the declared value's
-    type, so that `--param n=5` and `n: 5` ask the same.
+    type, so that `--param n=5` and `n: 5` ask the same. A `:dataset_version` that has no value
+    among both is the name of the version that is being frozen, `dataset_version`.
 
     Raises:
         QueryFailed: the file is missing or is not one SELECT; a parameter has no value, or a
@@ -97,9 +104,15 @@ def read_query(
     declared = spec.source.parameters
     given = {name: _typed(file, name, value, declared) for name, value in (overrides or {}).items()}
     query = Query(file=file, text=_text(root, file), parameters={**declared, **given})
+    if dataset_version is not None and _asks_for(query, VERSION):
+        query = replace(query, parameters={VERSION: dataset_version, **query.parameters})
     _require_values(query)
     _require_placeholders(query)
     return query
+
+
+def _asks_for(query: Query, name: str) -> bool:
+    return any(placeholder.name == name for placeholder in query.placeholders)
 
 
 def source_tables(spec: PipelineSpec, root: Path) -> tuple[str, ...]:

@@ -13,9 +13,11 @@ import pyarrow as pa
 from psycopg import sql
 
 from plumbline.errors import DatabaseUnreachable, QueryFailed
+from plumbline.extract.arrays import conform, named
 from plumbline.extract.query import Query
-from plumbline.extract.types import SourceColumn, conform, require_names, source_column
+from plumbline.extract.types import SourceColumn, require_names, source_column
 from plumbline.postgres import Postgres
+from plumbline.spec import SourceSpec
 
 BATCH_BYTES = 4 * 1024 * 1024
 """How much of the stream becomes one record batch (bytes)."""
@@ -48,12 +50,16 @@ class Source:
     batches: Iterator[pa.RecordBatch]
 
 
-def describe(query: Query, connection: psycopg.Connection[Any]) -> tuple[SourceColumn, ...]:
-    """The query's columns, without reading a row.
+def describe(
+    query: Query, source: SourceSpec, connection: psycopg.Connection[Any]
+) -> tuple[SourceColumn, ...]:
+    """The query's columns, without reading a row, but for the first array where
+    `source.vectors` does not say how many elements it has.
 
     Raises:
         QueryFailed: PostgreSQL refuses the query, or columns lack names of their own.
         UnsupportedType: a column's type has no place in a feature table.
+        SpecError, ExtractError: nothing says how an array's elements are to be named.
     """
     statement = f"{_DESCRIBED}{query.bound(connection)}\n) AS q LIMIT 0"
     try:
@@ -62,9 +68,13 @@ def describe(query: Query, connection: psycopg.Connection[Any]) -> tuple[SourceC
     except psycopg.Error as error:
         raise _refused(error, query, connection) from None
     require_names([column.name for column in described], query.file)
-    return tuple(
-        source_column(column.name, *types[column.type_code], query.file) for column in described
-    )
+    found = [
+        source_column(column.name, *types[column.type_code], query.file, source.kinds)
+        for column in described
+    ]
+    columns = named(found, source, lambda column: _width(column, query, connection))
+    require_names([field.name for column in columns for field in column.fields], query.file)
+    return columns
 
 
 def ordered(
@@ -85,11 +95,16 @@ def ordered(
 
 @contextmanager
 def reading(
-    statement: str, columns: Sequence[SourceColumn], query: Query, postgres: Postgres
+    statement: str,
+    columns: Sequence[SourceColumn],
+    query: Query,
+    postgres: Postgres,
+    key: Sequence[str] = (),
 ) -> Iterator[Source]:
     """Run `statement` in one REPEATABLE READ, READ ONLY transaction; its rows come as a stream.
 
     A thread fetches the next batch while the last one is worked on; no more is held.
+    Messages name a row by the columns in `key`.
 
     Raises:
         QueryFailed: PostgreSQL stopped the query.
@@ -103,9 +118,26 @@ def reading(
             )
             cursor.execute(statement)
             fetched = cursor.fetch_record_batch()
-        batches = _translated(fetched, columns, query)
+        batches = _translated(fetched, columns, query, key)
         with contextlib.closing(_ahead(batches, cursor)) as ahead:
             yield Source(server_version=version, postgres_snapshot=snapshot, batches=ahead)
+
+
+def _width(column: SourceColumn, query: Query, connection: psycopg.Connection[Any]) -> int | None:
+    """Elements of the first array that PostgreSQL comes upon; None if all are NULL."""
+    statement = sql.SQL(
+        "SELECT cardinality(w.{name})\nFROM (SELECT {selected} FROM (\n{query}\n) AS q) AS w\n"
+        "WHERE w.{name} IS NOT NULL LIMIT 1"
+    ).format(
+        name=sql.Identifier(column.name),
+        selected=column.selected,
+        query=sql.SQL(cast(LiteralString, query.bound(connection))),
+    )
+    try:
+        found = connection.execute(statement.as_string(connection).encode()).fetchone()
+    except psycopg.Error as error:
+        raise _refused(error, query, connection) from None
+    return found[0] if found else None
 
 
 def _types(connection: psycopg.Connection[Any], oids: Sequence[int]) -> dict[int, tuple[str, str]]:
@@ -127,14 +159,17 @@ def _begin(cursor: Any) -> tuple[str, str]:
 
 
 def _translated(
-    fetched: Iterator[pa.RecordBatch], columns: Sequence[SourceColumn], query: Query
+    fetched: Iterator[pa.RecordBatch],
+    columns: Sequence[SourceColumn],
+    query: Query,
+    key: Sequence[str],
 ) -> Iterator[pa.RecordBatch]:
     while True:
         with _driver_errors(query):
             batch = next(fetched, None)
         if batch is None:
             return
-        yield conform(batch, columns, query.file)
+        yield conform(batch, columns, query.file, key)
 
 
 def _ahead(batches: Iterator[pa.RecordBatch], cursor: Any) -> Generator[pa.RecordBatch, None, None]:

@@ -27,6 +27,13 @@ class Column:
     """Rows without a value (count)."""
     digest: str
     """SHA-256 over the column's values in row order."""
+    origin: str = ""
+    """The array element that it was, such as raw_vector[3]; empty for other columns."""
+
+    @property
+    def array(self) -> str:
+        """Name of the array column that it was part of."""
+        return self.origin.rpartition("[")[0]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,13 @@
     timestamp, timestamptz            timestamp[us]; timestamptz in UTC
     interval                          double: seconds, with a month of 30 days and a year of
                                       365.25 days, as extract(epoch FROM ...) has it
+    bytea                             binary, where source.kinds declares it an image
+    arrays of numbers, pgvector       a column per element (plumbline/extract/arrays.py);
+                                      numeric[] as double, vector and halfvec as float
     domain                            as its base type
 
 Anything else is refused with advice. NULL stays NULL, and text such as 'NA' stays text.
+docs/types.md says the same with what training and serving make of it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +28,7 @@ import pyarrow.compute as pc
 from psycopg import sql
 
 from plumbline.errors import ExtractError, KeyViolation, QueryFailed, UnsupportedType
+from plumbline.spec import FeatureKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +41,20 @@ class Storage:
     """What a key column is ordered by; text by its bytes, whatever the database's collation."""
     exact: bool = True
     """Whether equality means identity, as a key needs."""
+    element: str = ""
+    """The type, among `STORAGE`, that each element of an array is stored as."""
 
 
+# Arrow's lists have one dimension: a matrix comes as an empty array, which no width allows.
+_ARRAY = "CASE WHEN array_ndims({0}) > 1 THEN '{{}}' ELSE {0} END"
+_AS_DOUBLE = "CASE WHEN array_ndims({0}) > 1 THEN '{{}}' ELSE {0}::float8[] END"
+
+
+def _array(element: str, arrow: pa.DataType, select: LiteralString = _ARRAY) -> Storage:
+    return Storage(arrow=pa.list_(arrow), select=select, exact=False, element=element)
+
+
+_VECTOR = _array("real", pa.float32(), "{}::real[]")
 _TEXT = Storage(arrow=pa.string(), select="{}::text", order='{}::text COLLATE "C"')
 
 STORAGE: Mapping[str, Storage] = {
@@ -58,12 +75,23 @@ STORAGE: Mapping[str, Storage] = {
     "timestamp without time zone": Storage(arrow=pa.timestamp("us")),
     "timestamp with time zone": Storage(arrow=pa.timestamp("us", tz="UTC")),
     "interval": Storage(arrow=pa.float64(), select="extract(epoch FROM {})::float8", exact=False),
+    "bytea": Storage(arrow=pa.binary()),
+    "smallint[]": _array("smallint", pa.int16()),
+    "integer[]": _array("integer", pa.int32()),
+    "bigint[]": _array("bigint", pa.int64()),
+    "real[]": _array("real", pa.float32()),
+    "double precision[]": _array("double precision", pa.float64()),
+    "numeric[]": _array("double precision", pa.float64(), _AS_DOUBLE),
+    "vector": _VECTOR,
+    "halfvec": _VECTOR,
 }
 
 _ADVICE = {
     "json": "select the fields you need with ->> and cast them",
     "jsonb": "select the fields you need with ->> and cast them",
-    "bytea": "select what the bytes say as numbers or text, or leave the column out",
+    "bytea": "declare it an image under source.kinds, select what the bytes say as numbers or "
+    "text, or leave the column out",
+    "sparsevec": "cast it to vector",
     "money": "cast it to numeric",
     "oid": "cast it to bigint",
     "time without time zone": "select extract(epoch FROM ...) for seconds since midnight",
@@ -86,10 +114,16 @@ class SourceColumn:
     name: str
     postgres_type: str
     storage: Storage
+    elements: tuple[str, ...] = ()
+    """Names of an array's elements."""
 
     @property
-    def field(self) -> pa.Field:
-        return pa.field(self.name, self.storage.arrow)
+    def fields(self) -> tuple[pa.Field, ...]:
+        """The columns it is stored as: itself, or an array's elements."""
+        if not self.storage.element:
+            return (pa.field(self.name, self.storage.arrow),)
+        arrow = STORAGE[self.storage.element].arrow
+        return tuple(pa.field(name, arrow) for name in self.elements)
 
     @property
     def selected(self) -> sql.Composed:
@@ -104,20 +138,30 @@ class SourceColumn:
         return sql.SQL(self.storage.order).format(sql.Identifier("q", self.name))
 
 
-def source_column(name: str, postgres_type: str, category: str, file: str) -> SourceColumn:
+def source_column(
+    name: str,
+    postgres_type: str,
+    category: str,
+    file: str,
+    kinds: Mapping[str, FeatureKind] = {},
+) -> SourceColumn:
     """A column by its type's name (`format_type`) and category (`pg_type.typcategory`).
+
+    `kinds` are those that are declared. An array's elements are yet to be named.
 
     Raises:
         UnsupportedType: the type has no place in a feature table.
     """
-    storage = STORAGE.get(postgres_type)
+    bare = postgres_type.rpartition(".")[2] if category == "U" else postgres_type
+    storage = STORAGE.get(bare)
     if storage is None and category in ("S", "E"):
         storage = _TEXT
-    if storage is None:
+    if storage is None or (bare == "bytea" and kinds.get(name) != "image"):
         raise UnsupportedType(
             f"column {name!r} of {file} is of type {postgres_type}",
-            expected="numbers, booleans, text, enums, UUIDs, dates, timestamps or intervals",
-            remedy=_ADVICE.get(postgres_type)
+            expected="numbers, arrays of them, booleans, text, enums, UUIDs, dates, timestamps or "
+            "intervals",
+            remedy=_ADVICE.get(bare)
             or _ADVICE_BY_CATEGORY.get(category)
             or "cast it to a number or to text in the SQL, or leave it out",
             column=name,
@@ -137,15 +181,16 @@ def require_names(names: Sequence[str], file: str) -> None:
             if names
             else f"{file} selects no column",
             expected="columns with a name each, all different",
-            remedy="name them with AS, and list the columns of a join instead of *",
+            remedy="name them with AS, or under source.vectors, and list the columns of a join "
+            "instead of *",
             columns=twice,
         )
 
 
 def require_exact_key(columns: Sequence[SourceColumn], key: Sequence[str], file: str) -> None:
-    """Raises KeyViolation where a key column's values are approximate."""
+    """Raises KeyViolation where a key column's values are approximate, or from an array."""
     for column in columns:
-        if column.name in key and not column.storage.exact:
+        if not {column.name, *column.elements}.isdisjoint(key) and not column.storage.exact:
             raise KeyViolation(
                 f"key column {column.name!r} of {file} is {column.postgres_type}",
                 expected="a type whose equal values are identical: integers, text, dates, ...",
@@ -154,8 +199,8 @@ def require_exact_key(columns: Sequence[SourceColumn], key: Sequence[str], file:
             )
 
 
-def conform(batch: pa.RecordBatch, columns: Sequence[SourceColumn], file: str) -> pa.RecordBatch:
-    """A batch as it came from the driver, under the contract's schema.
+def require_contract(batch: pa.RecordBatch, columns: Sequence[SourceColumn], file: str) -> None:
+    """Compare a batch, as it came from the driver, with the contract.
 
     Raises:
         UnsupportedType: a column came in another type than the contract's.
@@ -171,9 +216,6 @@ def conform(batch: pa.RecordBatch, columns: Sequence[SourceColumn], file: str) -
             )
         _require_moments(column, values, file)
         _require_utf8(column, values, file)
-    return pa.RecordBatch.from_arrays(
-        batch.columns, schema=pa.schema([column.field for column in columns])
-    )
 
 
 def _require_moments(column: SourceColumn, values: pa.Array, file: str) -> None:

@@ -23,19 +23,24 @@ def require_columns(batch: pa.RecordBatch, names: Sequence[str]) -> None:
         )
 
 
-def numbers(batch: pa.RecordBatch, names: Sequence[str]) -> np.ndarray:
-    """The named columns as float64, shape (len(names), n): NULL and NaN both as NaN.
+def number(batch: pa.RecordBatch, name: str) -> np.ndarray:
+    """One column as float64, shape (n,): NULL and NaN both as NaN. A view where it can be one.
 
     Integers and decimals are cast, booleans become 0 and 1, text (how `numeric` columns
     arrive) is parsed.
 
     Raises:
-        NormalizationError: a column's type or a text holds no number.
+        NormalizationError: the column's type or a text holds no number.
     """
+    column = _cast(batch.column(name), pa.float64(), name, safe=False)
+    return column.to_numpy(zero_copy_only=False)
+
+
+def numbers(batch: pa.RecordBatch, names: Sequence[str]) -> np.ndarray:
+    """The named columns side by side, each as `number` reads it: shape (len(names), n)."""
     values = np.empty((len(names), batch.num_rows))
     for row, name in enumerate(names):
-        column = _cast(batch.column(name), pa.float64(), name, safe=False)
-        values[row] = column.to_numpy(zero_copy_only=False)
+        values[row] = number(batch, name)
     return values
 
 

@@ -1,16 +1,16 @@
 """Statistics of the training rows, streamed: memory does not grow with their number."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from plumbline.errors import LeakageError, NormalizationError
 from plumbline.extract.features import FeatureTable
 from plumbline.extract.snapshot import BLOCK_ROWS
-from plumbline.normalization.columns import infinities, numbers, require_finite
-from plumbline.normalization.moments import Moments, extended, moments
+from plumbline.normalization.columns import number, require_finite
+from plumbline.normalization.moments import CELL_ROWS, TINY_UNIT, Moments, cells, extended, nothing
 from plumbline.normalization.parameters import Normalization, QuantileSample, Vocabulary
 from plumbline.normalization.progress import Progress
 from plumbline.normalization.quantiles import Sampling, sampling
@@ -21,6 +21,8 @@ from plumbline.split.rows import TrainRows
 from plumbline.versions import NormalizationVersion
 
 log = logging.getLogger(__name__)
+
+_Columns = list[np.ndarray]
 
 COLUMNS_PER_PASS = 64
 """Numeric features read together: a sample of them takes at most 64 x 200,000 x 8 bytes."""
@@ -36,9 +38,9 @@ def fit(
 ) -> Normalization:
     """Fit the declared method on the training rows, `rows` snapshot rows at a time.
 
-    NULL and NaN count as missing. Statistics are float64; mean and spread merge block by
-    block (`moments.extended`). Medians and quantiles are exact up to `SAMPLE_ROWS` training
-    rows, then of the sample that `Sampling` describes.
+    NULL and NaN count as missing. Statistics are float64 and the same bits for any `rows`;
+    mean and spread merge cell by cell (`moments.extended`). Medians and quantiles are exact
+    up to `SAMPLE_ROWS` training rows, then of the sample that `Sampling` describes.
 
     Raises:
         LeakageError: `train` is anything but training rows.
@@ -72,39 +74,59 @@ def _scaled_columns(
     results: list[Scaled] = []
     for first in range(0, len(names), COLUMNS_PER_PASS):
         block = names[first : first + COLUMNS_PER_PASS]
-        seen = _pass(train, block, sample, rows)
-        require_finite(seen.infinite, block, train.count, "training rows")
-        columns = statistics(block, train.count, seen.moments, seen.sampled)
+        measured, sampled = _measured(train, block, sample, rows)
+        require_finite(measured.infinite, block, train.count, "training rows")
+        columns = statistics(block, train.count, measured, sampled)
         results += [scaled(column, method) for column in columns]
     return results
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Seen:
-    moments: Moments
-    infinite: np.ndarray
-    sampled: np.ndarray | None
-    """Values of the sampled rows: float64, shape (d, sample.rows), NaN where missing."""
+def _measured(
+    train: TrainRows, names: Sequence[str], sample: Sampling | None, rows: int
+) -> tuple[Moments, np.ndarray | None]:
+    """Moments, with another pass for those that need a unit of their own; sampled values."""
+    found, sampled = _pass(train, names, sample, rows)
+    tiny = np.flatnonzero(found.tiny)
+    if tiny.size:
+        others, _ = _pass(train, [names[i] for i in tiny.tolist()], None, rows, unit=TINY_UNIT)
+        found = found.with_features(tiny, others)
+    return found, sampled
 
 
-def _pass(train: TrainRows, names: Sequence[str], sample: Sampling | None, rows: int) -> _Seen:
-    total = moments(np.empty((len(names), 0)))
-    infinite = np.zeros(len(names), dtype=np.int64)
+def _pass(
+    train: TrainRows,
+    names: Sequence[str],
+    sample: Sampling | None,
+    rows: int,
+    *,
+    unit: float = 1.0,
+) -> tuple[Moments, np.ndarray | None]:
+    """Moments; and values of the sampled rows, float64, shape (d, sample.rows), NaN if missing."""
+    total = nothing(len(names), unit)
     sampled = np.empty((len(names), sample.rows)) if sample else None
     start = filled = 0
     progress = Progress(log, "normalization", train.count)
-    for batch in train.batches(names, rows):
-        values = numbers(batch, names)
-        infinite += infinities(values)
-        values[np.isinf(values)] = np.nan
-        total = extended(total, values)
+    batches = ([number(batch, name) for name in names] for batch in train.batches(names, rows))
+    for cell in cells(_ahead(batches), CELL_ROWS):
+        total = extended(total, cell)
         if sample is not None and sampled is not None:
-            chosen = values[:, sample.chosen(start, batch.num_rows)]
-            sampled[:, filled : filled + chosen.shape[1]] = chosen
-            filled += chosen.shape[1]
-        start += batch.num_rows
-        progress.advance(batch.num_rows)
-    return _Seen(moments=total, infinite=infinite, sampled=sampled)
+            chosen = np.flatnonzero(sample.chosen(start, len(cell[0])))
+            for row, values in zip(sampled, cell, strict=True):
+                row[filled : filled + len(chosen)] = values[chosen]
+            filled += len(chosen)
+        start += len(cell[0])
+        progress.advance(len(cell[0]))
+    return total, sampled
+
+
+def _ahead(batches: Iterable[_Columns]) -> Iterator[_Columns]:
+    """The same batches, the next one being read while the caller computes on one."""
+    source = iter(batches)
+    with ThreadPoolExecutor(1) as reader:
+        waiting = reader.submit(next, source, None)
+        while (columns := waiting.result()) is not None:
+            waiting = reader.submit(next, source, None)
+            yield columns
 
 
 def _vocabularies(

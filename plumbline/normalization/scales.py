@@ -105,6 +105,8 @@ def _placed(column: Statistics, method: str) -> tuple[float, float, float, tuple
     """Center, scale, fill and quantile table."""
     if method == "standard":
         return column.mean, column.std, column.mean, ()
+    if method == "none":
+        return 0.0, 1.0, column.mean, ()
     if method == "min_max":
         return column.min, column.max - column.min, column.mean, ()
     present = _present(column)

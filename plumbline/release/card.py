@@ -96,9 +96,19 @@ def _evaluation_data(facts: Facts) -> Iterator[str]:
     declared = ", ".join(f"{name} {value}" for name, value in options.items() if name != "policy")
     yield bullets(
         f"Split: {options['policy']} ({declared})",
+        *_excluded(facts.split.certificate),
         f"Test rows of this dataset version opened so far: {facts.test_reads} time(s)",
     )
     yield _sides(facts.split.certificate)
+
+
+def _excluded(certificate: dict[str, Any]) -> Iterator[str]:
+    """Rows that are on no side, by reason; nothing where there are none."""
+    excluded = certificate["excluded"]
+    reasons = {name: sum(counts.values()) for name, counts in excluded["reasons"].items()}
+    if excluded["rows"]:
+        told = ", ".join(f"{name} {rows:,}" for name, rows in reasons.items() if rows)
+        yield f"On no side: {excluded['rows']:,} rows ({told})"
 
 
 def _sides(certificate: dict[str, Any]) -> str:
@@ -128,6 +138,8 @@ def _training_data(facts: Facts) -> Iterator[str]:
     yield "Columns that the model reads:"
     inputs = treatments(facts.manifest.inputs, normalization)
     yield table(("Column", "Type", "Read as", "Treatment"), inputs)
+    yield "Unusual values in them, the same in training and in scoring:"
+    yield table(("Value", "Treatment"), facts.manifest.unusual_values.items())
     yield "Columns that it does not read:"
     reasons = feature_table(snapshot, facts.spec).ignored | normalization.dropped
     unread = [(code(k), why) for k, why in reasons.items() if k not in normalization.columns]

@@ -5,11 +5,21 @@ from pathlib import Path
 from typing import Any, cast
 
 from plumbline.evaluation.evaluate import Evaluation
-from plumbline.extract.snapshot import Snapshot
+from plumbline.extract.snapshot import Column, Snapshot
 from plumbline.normalization.parameters import Normalization
 from plumbline.release import provenance
-from plumbline.release.manifest import Golden, Input, Interval, Kind, Manifest, Verdict, Versions
+from plumbline.release.manifest import (
+    Element,
+    Golden,
+    Input,
+    Interval,
+    Kind,
+    Manifest,
+    Verdict,
+    Versions,
+)
 from plumbline.release.predictors import TOLERANCE
+from plumbline.release.treatments import UNUSUAL
 from plumbline.spec import PipelineSpec
 
 
@@ -21,10 +31,19 @@ def raw_inputs(snapshot: Snapshot, normalization: Normalization) -> tuple[Input,
             postgres_type=column.postgres_type,
             arrow_type=column.arrow_type,
             kind="category" if column.name in normalization.category_names else "numeric",
+            element=_element(column, snapshot),
         )
         for column in snapshot.columns
         if column.name in normalization.columns
     )
+
+
+def _element(column: Column, snapshot: Snapshot) -> Element | None:
+    if not column.array:
+        return None
+    together = [one.name for one in snapshot.columns if one.array == column.array]
+    place = together.index(column.name) + 1
+    return Element(array=column.array, place=place, width=len(together))
 
 
 def describe(
@@ -51,6 +70,7 @@ def describe(
         positive_label=spec.source.positive_label,
         threshold=scores["threshold"],
         inputs=inputs,
+        unusual_values=UNUSUAL,
         metrics={side: _intervals(scores[side]) for side in ("val", "test")},
         confidence=evaluation.confidence,
         verdict=Verdict(decision=evaluation.decision, reason=evaluation.reason),

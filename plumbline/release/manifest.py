@@ -13,7 +13,7 @@ from plumbline.spec import Scalar, Task
 from plumbline.versions import fingerprint
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 """Raised whenever an older Plumbline could misread a newer bundle."""
 
 CLOSED = ConfigDict(extra="forbid")
@@ -37,6 +37,17 @@ class Versions:
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Element:
+    """Where in an array a column was."""
+
+    array: str
+    place: int
+    """Counted from 1."""
+    width: int
+    """Elements of the whole array (count)."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
 class Input:
     """A raw column that the model reads."""
 
@@ -44,6 +55,8 @@ class Input:
     postgres_type: str
     arrow_type: str
     kind: Literal["numeric", "category"]
+    element: Element | None = None
+    """Set where the extract has an array; rows may come with it whole."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
@@ -79,7 +92,7 @@ class Golden:
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
 class Manifest:
-    format_version: Literal[1] = FORMAT
+    format_version: Literal[2] = FORMAT
     pipeline: str
     versions: Versions
     kind: Kind
@@ -90,6 +103,8 @@ class Manifest:
     threshold: float
     """Scores at or above it are predicted positive; chosen on the validation rows."""
     inputs: tuple[Input, ...]
+    unusual_values: dict[str, str]
+    """What becomes of NULL, NaN, categories never seen and numbers out of range."""
     metrics: dict[Literal["val", "test"], dict[str, Interval]]
     """Of the released model, by side and name of the metric."""
     confidence: float

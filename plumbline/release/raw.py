@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from plumbline.errors import BundleError
+from plumbline.release.arrays import expanded, offered
 from plumbline.release.manifest import Input
 
 
@@ -20,15 +21,17 @@ def conform(
 ) -> pa.RecordBatch:
     """The columns that `inputs` names, in that order and in the types of `schema`.
 
-    Other columns are left out. Types of one family are cast where no value changes (int64 to
+    Other columns are left out; a column that is missing is taken from its array, where that is
+    there as a list. Types of one family are cast where no value changes (int64 to
     int32, say); text is read as a number only for `numeric`, which Plumbline itself holds as
     text. Messages call the rows `where` and count them from `first_row`.
 
     Raises:
         BundleError: a column is missing, twice there, of another type, or holds a value
-            that its type cannot.
+            that its type cannot; an array has another width than in training.
     """
     require_columns(batch.schema, inputs, schema, where=where)
+    batch = expanded(batch, inputs, where=where, first_row=first_row)
     columns = [
         _Cast(one=one, where=where, first_row=first_row).column(
             batch.column(one.name), schema.field(one.name).type
@@ -42,6 +45,7 @@ def require_columns(
     found: pa.Schema, inputs: Sequence[Input], schema: pa.Schema, *, where: str
 ) -> None:
     """Refuse columns that are missing, there twice, or of another family of types."""
+    found = offered(found, inputs)
     missing = [one.name for one in inputs if one.name not in found.names]
     if missing:
         raise BundleError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from plumbline.normalization.matrix import MISSING, UNKNOWN
 from plumbline.normalization.parameters import Normalization, NumericFeature, Vocabulary
 from plumbline.release.manifest import Input
 from plumbline.release.markdown import code
@@ -11,8 +12,25 @@ _SCALED = {
     "min_max": "minus minimum {center:.6g}, by range {scale:.6g}",
     "robust": "minus median {center:.6g}, by spread {scale:.6g}",
     "quantile": "normal quantile of its rank among training values",
+    "none": "as it is",
 }
 Row = tuple[str, str, str, str]
+
+UNUSUAL = {
+    "NULL or NaN in a number": "becomes the training rows' mean, or their median where the method "
+    "is robust or quantile; a 0/1 column tells, if training rows had missing values, too",
+    "NULL in a category, or NaN in a category of numbers": f"has the code {MISSING}, its own",
+    "a category value without a code: not among the training rows, or cut off by max_categories": (
+        f"has the code {UNKNOWN}, which all such values share"
+    ),
+    "a number beyond the training range": "is scaled like any other, never clipped; where the "
+    "method is quantile it becomes -5.2 or 5.2, as the ends of the range do",
+    "a number too far out for float32 once it is scaled": "is refused",
+    "an infinite number": "is refused",
+    "a value that is not of the column's type": "is refused",
+}
+"""What becomes of each unusual value, in training as in scoring. A refusal names the column,
+and no row of the batch is scored."""
 
 
 def treatments(inputs: Sequence[Input], normalization: Normalization) -> list[Row]:

@@ -1,40 +1,49 @@
-"""What a split can be held to: counts, label rates, groups and order in time, recounted."""
+"""What a split can be held to: counts, labels, groups, duplicates and order in time, recounted."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from itertools import pairwise
-from math import sqrt
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from plumbline.errors import SplitError
-from plumbline.extract import labels
+from plumbline.extract.labels import coding
 from plumbline.extract.snapshot import Snapshot
-from plumbline.spec import ColumnSplit, HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
-from plumbline.split.keys import canonical, derived_key, hash64, joined
-from plumbline.split.policies import SIDES, require_columns
+from plumbline.spec import PipelineSpec, TemporalSplit
+from plumbline.split import recount
+from plumbline.split.duplicates import compared
+from plumbline.split.keys import canonical, joined
+from plumbline.split.label_facts import CONFIDENCE, counted, shortcomings, tally
+from plumbline.split.policies import require_columns
+from plumbline.split.rows import EXCLUDED, NAMES, SIDES
 from plumbline.split.times import iso, micros, moment_micros, parsed
 from plumbline.versions import fingerprint
 
-CONFIDENCE = 0.95
+NOTED = 0.01
+"""Share of a side's rows from which on their exclusion is noted."""
 
 Certificate = dict[str, Any]
 
 
-def certify(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> Certificate:
+def certify(
+    snapshot: Snapshot,
+    spec: PipelineSpec,
+    assignment: np.ndarray,
+    exclusions: Mapping[str, Mapping[str, int]] | None = None,
+) -> Certificate:
     """The certificate of an assignment, as JSON types.
 
     Everything is counted from the snapshot and the assignment again, not taken over from
-    the policy that made it.
+    what made it, but for `exclusions`: rows by reason and side, as `Placement` has them.
     """
     source = spec.source
     present = (*source.key, source.label, source.group, source.timestamp)
     require_columns(snapshot, spec, [name for name in present if name])
-    return {
+    certificate = {
         "policy": spec.split.model_dump(mode="json"),
+        "task": source.task,
         "key": list(source.key),
         "dataset": {
             "pipeline": snapshot.pipeline,
@@ -44,40 +53,27 @@ def certify(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> C
         "rows": snapshot.rows,
         "confidence": CONFIDENCE,
         "sides": _sides(snapshot, spec, assignment),
+        "excluded": _excluded(assignment, exclusions or {}),
         "time": _time(snapshot, spec, assignment) if source.timestamp else None,
-        "groups": _groups(snapshot, source.group, assignment) if source.group else None,
+        "groups": recount.groups(snapshot, source.group, assignment) if source.group else None,
+        "duplicates": _duplicates(snapshot, spec, assignment),
         "assignment_digest": assignment_digest(snapshot, source.key, assignment),
     }
+    return {**certificate, "notes": [*_notes(certificate)]}
 
 
 def problems(certificate: Certificate) -> tuple[str, ...]:
     """What a certificate says against its split; empty for a sound one."""
-    return (*_coverage(certificate), *_straddling(certificate), *_disorder(certificate))
-
-
-def require_both_labels(certificate: Certificate, spec: PipelineSpec) -> None:
-    """Raises SplitError, with all counts, when a side is empty or has one label only."""
-    bad = [name for name, side in certificate["sides"].items() if not _has_both(side)]
-    if bad:
-        counts = {
-            name: {"rows": side["rows"], "positives": side["positives"]}
-            for name, side in certificate["sides"].items()
-        }
-        told = ", ".join(
-            f"{name} {count['rows']:,} rows of which {count['positives']:,} positive"
-            for name, count in counts.items()
-        )
-        policy = certificate["policy"]["policy"]
-        raise SplitError(
-            f"policy {policy!r} leaves {', '.join(bad)} empty or with one label only ({told})",
-            expected="rows of both labels in train, val and test",
-            remedy=_remedy(certificate, spec),
-            counts=counts,
-        )
+    return (
+        *_coverage(certificate),
+        *_straddling(certificate),
+        *_repeating(certificate),
+        *_disorder(certificate),
+    )
 
 
 def assignment_digest(snapshot: Snapshot, key: Sequence[str], assignment: np.ndarray) -> str:
-    """Fingerprint of the map from key to side, in the snapshot's order.
+    """Fingerprint of the map from key to code, in the snapshot's order.
 
     Depends on values alone: neither on Parquet's encoding nor on how rows are batched.
     """
@@ -88,39 +84,50 @@ def assignment_digest(snapshot: Snapshot, key: Sequence[str], assignment: np.nda
     return fingerprint(columns=list(key), keys=keys.hexdigest(), sides=sides.hexdigest())
 
 
-def wilson(positives: int, rows: int, confidence: float) -> dict[str, float]:
-    """A proportion with its score interval: value, low, high.
-
-    Wilson (1927), Probable inference, the law of succession, and statistical inference.
-    """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
-    rate = positives / rows
-    shrink = 1 + z * z / rows
-    middle = (rate + z * z / (2 * rows)) / shrink
-    reach = z * sqrt(rate * (1 - rate) / rows + z * z / (4 * rows * rows)) / shrink
-    return {"value": rate, "low": max(0.0, middle - reach), "high": min(1.0, middle + reach)}
-
-
 def _sides(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> dict[str, Any]:
-    rows = np.zeros(len(SIDES), dtype=np.int64)
-    positives = np.zeros(len(SIDES), dtype=np.int64)
+    codes = coding(snapshot, spec)
+    seen = tally(codes)
     for batch, sides in _blocks(snapshot, [spec.source.label], assignment):
-        label = labels.encode(batch.column(0), spec.source.positive_label)
-        rows += np.bincount(sides, minlength=len(SIDES))
-        positives += np.bincount(sides[label == 1], minlength=len(SIDES))
+        seen.see(codes.encode(batch.column(0)), sides)
+    rows = np.bincount(assignment, minlength=len(NAMES))
     return {
-        name: _side(int(rows[code]), int(positives[code]), snapshot.rows)
+        name: {"rows": int(rows[code]), "share": rows[code] / snapshot.rows, **seen.side(code)}
         for name, code in SIDES.items()
     }
 
 
-def _side(rows: int, positives: int, total: int) -> dict[str, Any]:
+def _excluded(
+    assignment: np.ndarray, exclusions: Mapping[str, Mapping[str, int]]
+) -> dict[str, Any]:
+    rows = int(np.count_nonzero(assignment == EXCLUDED))
+    reasons = {reason: dict(counts) for reason, counts in exclusions.items()}
+    return {"rows": rows, "share": rows / len(assignment), "reasons": reasons}
+
+
+def _duplicates(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> dict[str, Any]:
+    by = compared(snapshot, spec)
     return {
-        "rows": rows,
-        "share": rows / total,
-        "positives": positives,
-        "label_rate": wilson(positives, rows, CONFIDENCE) if rows else None,
+        "mode": spec.split.duplicates,
+        "columns": len(by.columns),
+        "straddling": recount.repeated(snapshot, by, assignment),
     }
+
+
+def _notes(certificate: Certificate) -> Iterator[str]:
+    """What no one should miss, though it is as declared."""
+    for name in ("val", "test"):
+        left, reasons = certificate["sides"][name]["rows"], certificate["excluded"]["reasons"]
+        gone = {reason: counts[name] for reason, counts in reasons.items() if counts[name]}
+        rows = sum(gone.values())
+        if rows > NOTED * (left + rows):
+            told = ", ".join(f"{reason} {count:,}" for reason, count in gone.items())
+            yield f"{rows / (left + rows):.1%} of the {name} rows are excluded ({told})"
+        kept = certificate["duplicates"]["straddling"][name]
+        if kept and certificate["duplicates"]["mode"] == "keep":
+            yield (
+                f"{kept:,} of {left:,} {name} rows have the features of a row on an earlier "
+                "side, and stay by split.duplicates: keep"
+            )
 
 
 def _time(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> dict[str, Any]:
@@ -140,28 +147,14 @@ def _time(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> dic
 
 
 def _borders(spec: PipelineSpec) -> dict[str, str]:
+    """First moments of val and test, and the moments that train and val end before."""
     split = spec.split
     if not isinstance(split, TemporalSplit):
         return {}
-    return {name: iso(moment_micros(getattr(split, name))) for name in ("val_from", "test_from")}
-
-
-def _groups(snapshot: Snapshot, column: str, assignment: np.ndarray) -> dict[str, Any]:
-    # A hash of its own: the split's would repeat the split's mistakes.
-    key = derived_key("group recount", 0)
-    seen: dict[int, list[np.ndarray]] = {code: [] for code in SIDES.values()}
-    for batch, sides in _blocks(snapshot, [column], assignment):
-        encoded = canonical(batch, [column]).dictionary_encode()
-        hashes = hash64(encoded.dictionary, key)[encoded.indices.to_numpy()]
-        for code, parts in seen.items():
-            parts.append(np.unique(hashes[sides == code]))
-    distinct = [np.unique(np.concatenate(parts)) for parts in seen.values()]
-    _, sides_of_group = np.unique(np.concatenate(distinct), return_counts=True)
-    return {
-        "column": column,
-        "count": len(sides_of_group),
-        "straddling": int(np.count_nonzero(sides_of_group > 1)),
-    }
+    val, test = moment_micros(split.val_from), moment_micros(split.test_from)
+    gap = split.gap // timedelta(microseconds=1)
+    ends = {"train_before": val - gap, "val_before": test - gap}
+    return {name: iso(at) for name, at in {"val_from": val, "test_from": test, **ends}.items()}
 
 
 def _blocks(
@@ -174,13 +167,15 @@ def _blocks(
 
 
 def _coverage(certificate: Certificate) -> Iterator[str]:
-    sides = certificate["sides"]
-    assigned = sum(side["rows"] for side in sides.values())
+    sides, excluded = certificate["sides"], certificate["excluded"]
+    assigned = sum(side["rows"] for side in sides.values()) + excluded["rows"]
     if assigned != certificate["rows"]:
         yield f"{assigned:,} rows are assigned, but the snapshot has {certificate['rows']:,}"
-    for name, side in sides.items():
-        if not _has_both(side):
-            yield f"{name} has {side['rows']:,} rows, {side['positives']:,} of them positive"
+    explained = sum(sum(counts.values()) for counts in excluded["reasons"].values())
+    if excluded["reasons"] and explained != excluded["rows"]:
+        yield f"{excluded['rows']:,} rows are excluded, but reasons are given for {explained:,}"
+    for name, wrong in shortcomings(sides):
+        yield f"{name} is {wrong}: {counted(sides[name])}"
 
 
 def _straddling(certificate: Certificate) -> Iterator[str]:
@@ -192,39 +187,24 @@ def _straddling(certificate: Certificate) -> Iterator[str]:
         )
 
 
+def _repeating(certificate: Certificate) -> Iterator[str]:
+    duplicates = certificate["duplicates"]
+    for name, rows in duplicates["straddling"].items():
+        if rows and duplicates["mode"] != "keep":
+            yield (
+                f"{rows:,} {name} rows repeat a row on an earlier side in all "
+                f"{duplicates['columns']} features ({duplicates['mode']})"
+            )
+
+
 def _disorder(certificate: Certificate) -> Iterator[str]:
     time = certificate["time"]
     if certificate["policy"]["policy"] != "temporal":
         return
     ranges = time["ranges"]
-    for (earlier, later), border in zip(
-        pairwise(SIDES), (time["val_from"], time["test_from"]), strict=True
-    ):
-        if earlier in ranges and parsed(ranges[earlier]["last"]) >= parsed(border):
-            yield f"{earlier} has a row of {ranges[earlier]['last']}, not before {border}"
-        if later in ranges and parsed(ranges[later]["first"]) < parsed(border):
-            yield f"{later} has a row of {ranges[later]['first']}, before {border}"
-
-
-def _has_both(side: dict[str, Any]) -> bool:
-    return 0 < side["positives"] < side["rows"]
-
-
-def _remedy(certificate: Certificate, spec: PipelineSpec) -> str:
-    more = f"select more rows in {spec.source.sql}"
-    match spec.split:
-        case HashSplit() if spec.source.group:
-            return f"raise split.val and split.test, {more}, or split by a finer source.group"
-        case HashSplit():
-            return f"choose split.policy 'stratified', raise split.val and split.test, or {more}"
-        case StratifiedSplit():
-            return f"raise split.val and split.test, or {more} of the rarer label"
-        case TemporalSplit():
-            ranges = certificate["time"]["ranges"].values()
-            first, last = min(r["first"] for r in ranges), max(r["last"] for r in ranges)
-            return (
-                f"move split.val_from and split.test_from within {first} to {last}, where the "
-                f"rows are, or {more}"
-            )
-        case ColumnSplit(column=column):
-            return f"correct the values of {column!r} in {spec.source.sql}"
+    for earlier, later in pairwise(SIDES):
+        end, begin = time[f"{earlier}_before"], time[f"{later}_from"]
+        if earlier in ranges and parsed(ranges[earlier]["last"]) >= parsed(end):
+            yield f"{earlier} has a row of {ranges[earlier]['last']}, not before {end}"
+        if later in ranges and parsed(ranges[later]["first"]) < parsed(begin):
+            yield f"{later} has a row of {ranges[later]['first']}, before {begin}"

@@ -48,7 +48,7 @@ def open_test(
     return TestRows(
         snapshot=split.snapshot,
         assignment=split.assignment,
-        positive_label=split.positive_label,
+        coding=split.coding,
         minted=_mint,
     )
 

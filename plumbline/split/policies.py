@@ -2,30 +2,32 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from math import floor
+from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from plumbline.errors import SplitError
-from plumbline.extract import labels
+from plumbline.extract.labels import coding
 from plumbline.extract.snapshot import Snapshot
 from plumbline.spec import ColumnSplit, HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
+from plumbline.split import shares
 from plumbline.split.keys import canonical, derived_key, hash64, plain
-from plumbline.split.rows import TEST, TRAIN, VAL
+from plumbline.split.rows import SIDES, TEST, TRAIN, VAL
 from plumbline.split.times import micros, moment_micros
 
-SIDES = {"train": TRAIN, "val": VAL, "test": TEST}
-"""Codes of the assignment by the names that people read and write."""
+_PURPOSE = "plumbline split"
+"""Of the hash that decides where a row or a group goes."""
 
 
 def assign(snapshot: Snapshot, spec: PipelineSpec) -> np.ndarray:
-    """The side of every row by the declared policy: int8, shape (snapshot.rows,).
+    """The side of every row by the declared policy alone: int8, shape (snapshot.rows,).
 
     Raises:
         SplitError: a column is missing, or holds values the policy cannot place.
-        LabelViolation: a stratified split meets a label that is not binary.
+        LabelViolation: a stratified split meets a label that is not of the task.
     """
     match spec.split:
         case HashSplit():
@@ -51,64 +53,70 @@ def require_columns(snapshot: Snapshot, spec: PipelineSpec, names: Sequence[str]
         )
 
 
-def _by_hash(snapshot: Snapshot, spec: PipelineSpec, split: HashSplit) -> np.ndarray:
-    columns = [spec.source.group] if spec.source.group else spec.source.key
-    return _concatenated(
-        _sides(hashes, split) for hashes in _hashes(snapshot, spec, columns, split.seed)
-    )
-
-
-def _hashes(
-    snapshot: Snapshot, spec: PipelineSpec, columns: Sequence[str], seed: int
+def hashes_of(
+    snapshot: Snapshot, spec: PipelineSpec, columns: Sequence[str], key: bytes
 ) -> Iterator[np.ndarray]:
+    """Hashes of the named columns of each row, block by block: uint64, shape (block,)."""
     require_columns(snapshot, spec, columns)
-    key = derived_key("plumbline split", seed)
     for batch in snapshot.batches(columns):
         yield hash64(canonical(batch, columns), key)
 
 
-def _sides(hashes: np.ndarray, split: HashSplit) -> np.ndarray:
-    # Test rows take the low end and validation rows the high end, so that another share of
-    # one does not move the other.
-    sides = np.full(len(hashes), TRAIN, dtype=np.int8)
-    sides[hashes < np.uint64(round(split.test * 2**64))] = TEST
-    sides[hashes > np.uint64(2**64 - 1 - round(split.val * 2**64))] = VAL
-    return sides
+def in_gap(snapshot: Snapshot, spec: PipelineSpec, sides: np.ndarray) -> np.ndarray:  # noqa: ARG001
+    """Positions of the rows within the gap before a border: int64, ascending."""
+    split: Any = spec.split
+    gap = split.gap // timedelta(microseconds=1)
+    near = [np.empty(0, dtype=bool)]
+    for moments in _moments(snapshot, spec):
+        ahead = [border - moments for border in _borders(split)]
+        near.append(np.any([(left > 0) & (left <= gap) for left in ahead], axis=0))
+    return np.flatnonzero(np.concatenate(near))
+
+
+def _by_hash(snapshot: Snapshot, spec: PipelineSpec, split: HashSplit) -> np.ndarray:
+    found = hashes_of(snapshot, spec, _deciding(spec), derived_key(_PURPOSE, split.seed))
+    return _concatenated(shares.of_all(hashes, split) for hashes in found)
 
 
 def _by_label(snapshot: Snapshot, spec: PipelineSpec, split: StratifiedSplit) -> np.ndarray:
-    require_columns(snapshot, spec, [*spec.source.key, spec.source.label])
-    hashes = np.concatenate(list(_hashes(snapshot, spec, spec.source.key, split.seed)))
-    label = _concatenated(
-        labels.encode(batch.column(0), spec.source.positive_label)
-        for batch in snapshot.batches([spec.source.label])
+    require_columns(snapshot, spec, [*_deciding(spec), spec.source.label])
+    found = hashes_of(snapshot, spec, _deciding(spec), derived_key(_PURPOSE, split.seed))
+    hashes = np.concatenate(list(found))
+    codes = coding(snapshot, spec)
+    label = np.concatenate(
+        [codes.encode(batch.column(0)) for batch in snapshot.batches([spec.source.label])]
     )
-    sides = np.full(len(hashes), TRAIN, dtype=np.int8)
-    for value in np.unique(label):
-        rows = np.flatnonzero(label == value)
-        ranked = rows[np.argsort(hashes[rows], kind="stable")]
-        # Rounding the cumulated shares keeps every side within one row of its share.
-        test_end = floor(len(rows) * split.test + 0.5)
-        val_end = floor(len(rows) * (split.test + split.val) + 0.5)
-        sides[ranked[:test_end]] = TEST
-        sides[ranked[test_end:val_end]] = VAL
-    return sides
+    place = shares.of_labels_by_group if spec.source.group else shares.of_labels
+    return place(hashes, label, split)
+
+
+def _deciding(spec: PipelineSpec) -> Sequence[str]:
+    return [spec.source.group] if spec.source.group else spec.source.key
 
 
 def _by_time(snapshot: Snapshot, spec: PipelineSpec, split: TemporalSplit) -> np.ndarray:
-    column = spec.source.timestamp or ""
-    require_columns(snapshot, spec, [column])
-    _require_moments(snapshot, column, spec)
-    borders = [moment_micros(split.val_from), moment_micros(split.test_from)]
+    _require_moments(snapshot, spec)
     codes = np.array([TRAIN, VAL, TEST], dtype=np.int8)
     # side="right": a row at the border itself happened from there on, so ties stay together.
     return _concatenated(
-        codes[np.searchsorted(borders, micros(batch.column(0), column), side="right")]
-        for batch in snapshot.batches([column])
+        codes[np.searchsorted(_borders(split), moments, side="right")]
+        for moments in _moments(snapshot, spec)
     )
 
 
-def _require_moments(snapshot: Snapshot, column: str, spec: PipelineSpec) -> None:
+def _moments(snapshot: Snapshot, spec: PipelineSpec) -> Iterator[np.ndarray]:
+    column = spec.source.timestamp or ""
+    for batch in snapshot.batches([column]):
+        yield micros(batch.column(0), column)
+
+
+def _borders(split: TemporalSplit) -> list[int]:
+    return [moment_micros(split.val_from), moment_micros(split.test_from)]
+
+
+def _require_moments(snapshot: Snapshot, spec: PipelineSpec) -> None:
+    column = spec.source.timestamp or ""
+    require_columns(snapshot, spec, [column])
     nulls = sum(batch.column(0).null_count for batch in snapshot.batches([column]))
     if nulls:
         raise SplitError(

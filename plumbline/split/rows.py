@@ -12,12 +12,19 @@ import numpy as np
 import pyarrow as pa
 
 from plumbline.errors import LeakageError
-from plumbline.extract import labels
+from plumbline.extract.labels import LabelCoding
 from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
-from plumbline.spec import Scalar
 
-TRAIN, VAL, TEST = 0, 1, 2
-"""Codes of the assignment array."""
+TRAIN, VAL, TEST, EXCLUDED = 0, 1, 2, 3
+"""Codes of the assignment array, the sides in their order. Excluded rows are on no side."""
+
+SIDES = {"train": TRAIN, "val": VAL, "test": TEST}
+"""Codes of the sides by the names that people read and write."""
+
+NAMES = (*SIDES, "excluded")
+"""What is written of a row, by its code."""
+
+_LABELS = {"binary": np.int8, "multiclass": np.int16, "regression": np.float64}
 
 _mint = object()
 
@@ -30,8 +37,8 @@ class Rows:
 
     snapshot: Snapshot
     assignment: np.ndarray
-    """Side of every row of the snapshot: int8, shape (snapshot.rows,)."""
-    positive_label: Scalar
+    """Code of every row of the snapshot: int8, shape (snapshot.rows,)."""
+    coding: LabelCoding
     minted: InitVar[object]
     """Checked, never kept: rows cannot be made from other rows."""
 
@@ -61,12 +68,14 @@ class Rows:
                 yield batch.filter(pa.array(here))
 
     def labels(self) -> np.ndarray:
-        """Labels of this side in order: int8, shape (count,)."""
-        name = self.snapshot.label
-        parts = [
-            labels.encode(batch.column(0), self.positive_label) for batch in self.batches([name])
-        ]
-        return np.concatenate([np.empty(0, np.int8), *parts])
+        """Labels of this side in order, shape (count,).
+
+        int8 for the binary task, int16 codes of `coding.classes` for multiclass, float64 for
+        regression.
+        """
+        name, kind = self.snapshot.label, _LABELS[self.coding.task]
+        parts = [self.coding.encode(batch.column(0)) for batch in self.batches([name])]
+        return np.concatenate([np.empty(0, kind), *parts], dtype=kind)
 
 
 @dataclass(frozen=True, kw_only=True)

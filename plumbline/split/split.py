@@ -13,11 +13,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from plumbline.errors import SplitError
+from plumbline.extract.labels import LabelCoding, coding
 from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
-from plumbline.spec import PipelineSpec, Scalar
-from plumbline.split.certificate import certify, require_both_labels
-from plumbline.split.policies import SIDES, assign
-from plumbline.split.rows import TrainRows, ValRows, _mint
+from plumbline.spec import PipelineSpec
+from plumbline.split.certificate import certify
+from plumbline.split.demands import require_both_labels
+from plumbline.split.placement import place
+from plumbline.split.rows import NAMES, TrainRows, ValRows, _mint
 from plumbline.versions import SplitVersion
 
 log = logging.getLogger(__name__)
@@ -29,30 +31,24 @@ SIDE_COLUMN = "split"
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Every row of a snapshot on one side; hands out the training and validation rows."""
+    """Every row of a snapshot on one side or on none; hands out what to train and choose by."""
 
     version: SplitVersion
     snapshot: Snapshot
     assignment: np.ndarray
-    """Side of every row of the snapshot: int8, shape (snapshot.rows,), read-only."""
-    positive_label: Scalar
+    """Code of every row of the snapshot: int8, shape (snapshot.rows,), read-only."""
+    coding: LabelCoding
     certificate: dict[str, Any]
     assignment_digest: str
 
     def train(self) -> TrainRows:
         return TrainRows(
-            snapshot=self.snapshot,
-            assignment=self.assignment,
-            positive_label=self.positive_label,
-            minted=_mint,
+            snapshot=self.snapshot, assignment=self.assignment, coding=self.coding, minted=_mint
         )
 
     def validation(self) -> ValRows:
         return ValRows(
-            snapshot=self.snapshot,
-            assignment=self.assignment,
-            positive_label=self.positive_label,
-            minted=_mint,
+            snapshot=self.snapshot, assignment=self.assignment, coding=self.coding, minted=_mint
         )
 
     @property
@@ -66,17 +62,19 @@ def build(snapshot: Snapshot, spec: PipelineSpec, folder: Path) -> None:
 
     Raises:
         SplitError: a row cannot be placed, or a side is empty or has one label only.
+        LabelViolation: a label is not of the task.
     """
     started = time.monotonic()
     _require_free_name(spec)
-    assignment = assign(snapshot, spec)
-    certificate = certify(snapshot, spec, assignment)
+    placed = place(snapshot, spec)
+    certificate = certify(snapshot, spec, placed.assignment, placed.exclusions)
     require_both_labels(certificate, spec)
-    _write_assignment(snapshot, spec, assignment, folder / ASSIGNMENT)
+    _write_assignment(snapshot, spec, placed.assignment, folder / ASSIGNMENT)
     text = json.dumps(certificate, indent=1, ensure_ascii=False)
     (folder / CERTIFICATE).write_text(text, "utf-8")
     seconds = time.monotonic() - started
-    told = ", ".join(f"{name} {side['rows']:,}" for name, side in certificate["sides"].items())
+    counts = {**certificate["sides"], "excluded": certificate["excluded"]}
+    told = ", ".join(f"{name} {one['rows']:,}" for name, one in counts.items())
     log.info("split %s rows in %.1f s: %s", f"{snapshot.rows:,}", seconds, told)
 
 
@@ -99,7 +97,7 @@ def load(folder: Path, snapshot: Snapshot, spec: PipelineSpec, version: SplitVer
         version=version,
         snapshot=snapshot,
         assignment=assignment,
-        positive_label=spec.source.positive_label,
+        coding=coding(snapshot, spec),
         certificate=certificate,
         assignment_digest=certificate["assignment_digest"],
     )
@@ -113,6 +111,7 @@ def row(split: Split, spec: PipelineSpec) -> dict[str, Any]:
         "dataset_version": split.snapshot.dataset_version,
         "policy": spec.split.model_dump(mode="json"),
         **{f"{name}_rows": count for name, count in split.counts.items()},
+        "excluded_rows": split.certificate["excluded"]["rows"],
         "assignment_digest": split.assignment_digest,
         "certificate": split.certificate,
     }
@@ -121,21 +120,27 @@ def row(split: Split, spec: PipelineSpec) -> dict[str, Any]:
 def _write_assignment(
     snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray, path: Path
 ) -> None:
-    names = np.array(list(SIDES))
     writer, start = None, 0
+    encoded: Any = [SIDE_COLUMN]
     for keys in snapshot.batches(spec.source.key):
         sides = assignment[start : start + keys.num_rows]
         start += keys.num_rows
-        block = keys.append_column(SIDE_COLUMN, pa.array(names[sides]))
-        writer = writer or pq.ParquetWriter(path, block.schema)
+        block = keys.append_column(SIDE_COLUMN, _named(sides))
+        writer = writer or pq.ParquetWriter(
+            path, block.schema, compression="lz4", use_dictionary=encoded
+        )
         writer.write_batch(block, row_group_size=BLOCK_ROWS)
     if writer:
         writer.close()
 
 
+def _named(sides: np.ndarray) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(sides, pa.array(NAMES)).cast(pa.string())
+
+
 def _read_assignment(path: Path) -> np.ndarray:
     sides = pq.read_table(path, columns=[SIDE_COLUMN]).column(0)
-    codes = pc.index_in(sides, value_set=pa.array(list(SIDES)))
+    codes = pc.index_in(sides, value_set=pa.array(NAMES))
     assignment = codes.to_numpy().astype(np.int8)
     assignment.flags.writeable = False
     return assignment

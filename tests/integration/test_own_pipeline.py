@@ -38,7 +38,7 @@ INSERT INTO shop.orders
 SELECT 'O-' || g, (ARRAY['train','train','train','val','test'])[g % 5 + 1],
        (ARRAY['DE','FR','NA',NULL])[g % 4 + 1], g % 12, (g * 7919 % 10000) / 100.0,
        CASE WHEN g % 7 > 0 THEN g % 50 / 3.0 END, g % 2 = 0, date '2024-01-01' + g % 300,
-       CASE WHEN (g * 7919 % 10000) / 100.0 + g % 12 > 60 THEN 'yes' ELSE 'no' END
+       CASE WHEN (g * 7919 % 10000) / 100.0 + g * 104729 % 83 > 95 THEN 'yes' ELSE 'no' END
 FROM generate_series(1, 1500) AS g;
 """
 EXTRACT = "SELECT * FROM shop.orders -- grain: one order\n"
@@ -170,7 +170,7 @@ def test_an_unknown_option_is_refused_with_its_line(project, script):
 def test_an_unknown_pipeline_lists_the_known_ones(script):
     refused = script("run", "nothing", "--dataset-version", "v1")
     assert refused.returncode == 1
-    assert "flights, returns" in refused.stderr
+    assert "flights, fraud, returns" in refused.stderr
 
 
 def test_a_parameter_without_a_value_is_refused(script):

@@ -37,14 +37,14 @@ def test_a_temporal_split_reads_dates_and_moments():
 @pytest.mark.parametrize(
     ("options", "place", "told"),
     [
-        ({"nework": {}}, "nework", "did you mean 'network'? Allowed here: baselines,"),
+        ({"nework": {}}, "nework", "did you mean 'network'? Allowed here: audit, baselines,"),
         ({"network": {"learning_rat": 1}}, "network.learning_rat", "did you mean 'learning_rate'?"),
         ({"network": {"architecture": "tree"}}, "network.architecture", "'dense'"),
         ({"split": {"policy": "random"}}, "split", "'hash', 'stratified', 'temporal', 'column'"),
         (
             {"split": {"policy": "hash", "vall": 0.1}},
             "split.vall",
-            "Allowed here: policy, seed, test, val",
+            "Allowed here: duplicates, policy, seed, test, val",
         ),
         (
             {"split": {"policy": "hash", "val": 0.6, "test": 0.4}},
@@ -52,7 +52,22 @@ def test_a_temporal_split_reads_dates_and_moments():
             "leaves no training rows",
         ),
         ({"split": {"policy": "stratified", "val": 1.2}}, "split.val", "between 0 and 1"),
-        ({"source": SOURCE | {"task": "regression"}}, "source.task", "'binary'"),
+        (
+            {"source": SOURCE | {"task": "ranking"}},
+            "source.task",
+            "'binary', 'multiclass' or 'regr",
+        ),
+        (
+            {"source": SOURCE | {"task": "regression", "classes": [0, 1]}},
+            "source",
+            "a regression's label has no classes",
+        ),
+        (
+            {"source": SOURCE | {"task": "multiclass", "positive_label": 1}},
+            "source",
+            "positive_label is for the binary task",
+        ),
+        ({"training_features": {"table": "features"}}, "training_features.table", "schema.table"),
         ({"source": {"sql": "a.sql", "label": "y"}}, "source.key", "required"),
         ({"source": SOURCE | {"label": "id"}}, "source", "also a key column"),
         ({"source": SOURCE | {"drop": ["y"]}}, "source", "is the label"),
@@ -75,11 +90,13 @@ def test_what_cannot_be_is_refused_where_it_stands(options, place, told):
 def test_contradictions_between_blocks_are_refused():
     temporal = {"policy": "temporal", "val_from": "2013-10-01", "test_from": "2013-11-01"}
     assert "needs source.timestamp" in complaint(split=temporal)[1]
-    grouped = SOURCE | {"group": "customer"}
-    assert "does not keep groups" in complaint(source=grouped, split={"policy": "stratified"})[1]
+    numbers = SOURCE | {"task": "regression"}
+    assert "needs classes" in complaint(source=numbers, split={"policy": "stratified"})[1]
     backwards = temporal | {"test_from": "2013-09-01"}
     timed = SOURCE | {"timestamp": "t"}
     assert complaint(source=timed, split=backwards)[0] == "split.test_from"
+    early = temporal | {"gap": "-P1D"}
+    assert complaint(source=timed, split=early)[0] == "split.gap"
 
 
 def test_every_option_is_described():

@@ -1,36 +1,102 @@
-"""What the models were given: rows and label rates by side of the split."""
+"""What the models were given: rows and labels by side of the split."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from plumbline.evaluation.figures.style import GREY, INK, beside, dress, figure, png
+from plumbline.evaluation.figures.style import GREY, INK, beside, dress, figure, legend, png
 
 _COLOURS = {"train": "#56b4e9", "val": "#e69f00", "test": "#cc79a7"}
 
+_CLASSES = 6
+"""Classes that are drawn by themselves; the rarer ones are drawn together."""
+_CLASS_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#c8ccd1")
+
 
 def split_bars(certificate: Mapping[str, Any]) -> bytes:
-    """Rows of each side, and the share of positives among them with its interval.
+    """Rows of each side, and what their labels are: by task, with intervals.
 
     certificate: as `Split.certificate`.
     """
-    drawn = figure(2.5)
+    sides, excluded = certificate["sides"], certificate["excluded"]
+    counts = {**sides, **({"excluded": excluded} if excluded["rows"] else {})}
+    drawn = figure(2.5 + (0.4 if len(counts) > len(sides) else 0) + _legend_height(sides))
     left, right = drawn.subplots(1, 2, sharey=True)
-    sides = certificate["sides"]
-    for place, (name, side) in enumerate(sides.items()):
-        hue, rate = _COLOURS.get(name, GREY), side["label_rate"]
-        left.barh(place, side["rows"], height=0.62, color=hue)
+    for place, (name, side) in enumerate(counts.items()):
+        left.barh(place, side["rows"], height=0.62, color=_COLOURS.get(name, GREY))
         _tell(left, place, side["rows"], f"{side['rows']:,} ({side['share']:.1%})")
-        if rate:
-            right.barh(place, rate["value"], height=0.62, color=hue)
-            right.plot([rate["low"], rate["high"]], [place, place], color=INK, linewidth=1.5)
-            _tell(right, place, rate["high"], f"{rate['value']:.2%}")
-    left.set_yticks(range(len(sides)), list(sides))
-    left.set_ylim(len(sides) - 0.4, -0.6)
+    _draw_labels(right, sides)
+    left.set_yticks(range(len(counts)), list(counts))
+    left.set_ylim(len(counts) - 0.4, -0.6)
     left.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
-    right.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     dress(left, title="Rows", grid="x")
-    dress(right, title="Share of positives", grid="x")
     return png(drawn)
+
+
+def _draw_labels(axes: Any, sides: Mapping[str, Any]) -> None:
+    train = sides["train"]
+    if "classes" in train:
+        _draw_classes(axes, sides)
+    elif "mean" in train:
+        _draw_means(axes, sides)
+    else:
+        _draw_rates(axes, sides)
+
+
+def _draw_rates(axes: Any, sides: Mapping[str, Any]) -> None:
+    for place, (name, side) in enumerate(sides.items()):
+        if rate := side["label_rate"]:
+            axes.barh(place, rate["value"], height=0.62, color=_COLOURS.get(name, GREY))
+            axes.plot([rate["low"], rate["high"]], [place, place], color=INK, linewidth=1.5)
+            _tell(axes, place, rate["high"], f"{rate['value']:.2%}")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    dress(axes, title="Share of positives", grid="x")
+
+
+def _draw_classes(axes: Any, sides: Mapping[str, Any]) -> None:
+    for place, side in enumerate(sides.values()):
+        start = 0.0
+        for (name, share), hue in zip(_shares(side, sides), _CLASS_COLOURS, strict=False):
+            label = _short(name) if place == 0 else None
+            axes.barh(place, share, left=start, height=0.62, color=hue, label=label)
+            start += share
+    axes.set_xlim(0, 1)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    dress(axes, title="Share of each class", grid="x")
+    legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+
+
+def _draw_means(axes: Any, sides: Mapping[str, Any]) -> None:
+    for place, (name, side) in enumerate(sides.items()):
+        if mean := side["mean"]:
+            hue, value, std = _COLOURS.get(name, GREY), mean["value"], side["std"]
+            axes.barh(place, 2 * std, left=value - std, height=0.3, color=hue)
+            ends = [value if end is None else end for end in (mean["low"], mean["high"])]
+            axes.plot(ends, [place, place], color=INK, linewidth=4)
+            beside(axes, value + std, place, f"{value:,.4g}")
+    low, high = axes.get_xlim()
+    axes.set_xlim(low - 0.1 * (high - low), high + 0.3 * (high - low))
+    dress(axes, title="Mean label ± std", grid="x")
+
+
+def _shares(side: Mapping[str, Any], sides: Mapping[str, Any]) -> list[tuple[str, float]]:
+    """Share of each of train's most frequent classes, and of all others, on one side."""
+    classes, rows = side["classes"], side["rows"] or 1
+    frequent = sorted(classes, key=lambda name: -sides["train"]["classes"][name]["rows"])
+    shares = [(name, classes[name]["rows"] / rows) for name in frequent[:_CLASSES]]
+    others = sum(classes[name]["rows"] for name in frequent[_CLASSES:])
+    more = len(frequent) - _CLASSES
+    return [*shares, *([(f"{more} more", others / rows)] if more > 0 else [])]
+
+
+def _short(name: str) -> str:
+    """A class's name as the legend has room for it, and never read as a formula."""
+    return (name if len(name) <= 16 else f"{name[:15]}…").replace("$", r"\$")
+
+
+def _legend_height(sides: Mapping[str, Any]) -> float:
+    """Inches below the bars for the names of the classes, three in a line."""
+    classes = min(len(sides["train"].get("classes", ())), _CLASSES + 1)
+    return 0.25 * -(-classes // 3)
 
 
 def _tell(axes: Any, place: int, end: float, text: str) -> None:

@@ -46,7 +46,7 @@ class Door:
         return TestRows(
             snapshot=self.split.snapshot,
             assignment=self.split.assignment,
-            positive_label=self.split.positive_label,
+            coding=self.split.coding,
             minted=_mint,
         )
 

@@ -29,8 +29,29 @@ CERTIFICATE = {
             "label_rate": {"value": 0.2, "low": 0.18, "high": 0.22},
         }
         for name, rows in (("train", 700), ("val", 150), ("test", 150))
-    }
+    },
+    "excluded": {"rows": 0, "share": 0.0, "reasons": {}},
 }
+EXCLUDED = {"rows": 90, "share": 0.08, "reasons": {"duplicate": {"val": 40, "test": 50}}}
+
+
+def certified(count=9):
+    """A certificate of `count` classes."""
+    rates = {"value": 1 / count, "low": 0.1, "high": 0.2}
+    classes = {
+        f"class $_{one} {'long ' * one}": {"rows": 100 * (one + 1), "rate": rates}
+        for one in range(count)
+    }
+    rows = sum(one["rows"] for one in classes.values())
+    side = {"rows": rows, "share": 1 / 3, "classes": classes}
+    return {"sides": dict.fromkeys(("train", "val", "test"), side), "excluded": EXCLUDED}
+
+
+def averaged(mean):
+    side = {"rows": 70, "share": 1 / 3, "mean": mean, "std": 2.5, "min": 0.0, "max": 9.0}
+    return {"sides": dict.fromkeys(("train", "val", "test"), side), "excluded": EXCLUDED}
+
+
 HISTORY = {"loss": [0.7, 0.6, 0.55], "val_loss": [0.69, 0.66, 0.67], "val_auc": [0.6, 0.62, 0.61]}
 
 
@@ -61,6 +82,15 @@ DRAWN = {
     "importances of one": lambda: figures.importances(_shares(1)),
     "importances of none": lambda: figures.importances([{"feature": "x", "importance": 0.0}]),
     "split_bars": lambda: figures.split_bars(CERTIFICATE),
+    "split_bars with exclusions": lambda: figures.split_bars({**CERTIFICATE, "excluded": EXCLUDED}),
+    "split_bars of classes": lambda: figures.split_bars(certified()),
+    "split_bars of three classes": lambda: figures.split_bars(certified(3)),
+    "split_bars of a regression": lambda: figures.split_bars(
+        averaged({"value": 4.0, "low": 3.4, "high": 4.6})
+    ),
+    "split_bars of one row": lambda: figures.split_bars(
+        averaged({"value": 4.0, "low": None, "high": None})
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""The key is proved unique and the label binary, over block borders too."""
+"""The key is proved unique and the label to fit its task, over block borders too."""
 
 import datetime as dt
 import itertools
@@ -7,10 +7,10 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from snapshots import spec_of
+from snapshots import snapshot_of, spec_of
 
 from plumbline.errors import KeyViolation, LabelViolation
-from plumbline.extract.labels import encode
+from plumbline.extract.labels import coding, encode
 from plumbline.extract.proof import KeyProof, LabelProof
 
 
@@ -122,3 +122,74 @@ def test_encoding_a_label():
     assert encode(pa.array([1.0, 0.0]), None).dtype == "int8"
     with pytest.raises(LabelViolation, match="the label has 1 NULLs"):
         encode(pa.array([1, None]), None)
+
+
+@pytest.mark.parametrize(
+    ("values", "options"),
+    [
+        (["a", "b", "c"], {}),
+        (["a", "b", "c"], {"classes": ["a", "b", "c", "d"]}),
+        ([1, 2, 7], {"classes": [7, 1, 2]}),
+        (["1", "2"], {"classes": [1, 2]}),  # numeric columns are kept as text
+        (list(range(1000)), {}),
+    ],
+)
+def test_labels_of_many_classes(values, options):
+    prove_label(values, size=2, task="multiclass", **options)
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3], [0.5, -1.5], ["1.50", "20"], list(range(5000))])
+def test_labels_of_a_regression(values):
+    prove_label(values, size=2, task="regression")
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "told"),
+    [
+        (["a", None, "b"], {"task": "multiclass"}, "is NULL in 1 of 3 rows"),
+        (["a", "a"], {"task": "multiclass"}, "holds 'a' in 2 rows; expected two values at least"),
+        ([1.0, float("nan"), 2.0], {"task": "multiclass"}, "is NaN in some of 3 rows"),
+        (list(range(1001)), {"task": "multiclass"}, "holds more than 1,000 values in 1,001 rows"),
+        (
+            ["a", "b", "x"],
+            {"task": "multiclass", "classes": ["a", "b"]},
+            "holds 'x', outside the declared classes; expected one of 'a', 'b'",
+        ),
+        (
+            ["yes", "no"],
+            {"task": "multiclass", "classes": [True, False]},
+            "quote classes in defs.yaml if the label is text",
+        ),
+        ([0, 1], {"classes": [0, 2]}, "holds 1, outside the declared classes"),
+        ([1.5, None], {"task": "regression"}, "is NULL in 1 of 2 rows"),
+        ([1.5, 1.5], {"task": "regression"}, "holds 1.5 in 2 rows; expected two values at least"),
+        ([1.0, float("inf"), float("nan")], {"task": "regression"}, "infinite in 2 of 3 rows"),
+        (["1.5", "NaN"], {"task": "regression"}, "is NaN or infinite in 1 of 2 rows"),
+        (["1.5", "much"], {"task": "regression"}, "holds string values, and source.task is"),
+        ([True, False], {"task": "regression"}, "holds bool values, and source.task is"),
+    ],
+)
+def test_labels_that_do_not_fit_their_task(values, options, told):
+    with pytest.raises(LabelViolation) as caught:
+        prove_label(values, size=2, **options)
+    assert told in str(caught.value)
+
+
+def test_too_many_classes_are_advised_to_be_a_quantity():
+    with pytest.raises(
+        LabelViolation, match=r"declare source\.task: regression if it is a quantity"
+    ):
+        prove_label(list(range(3000)), size=400, task="multiclass")
+
+
+def test_codes_of_classes_and_numbers(tmp_path):
+    table = pa.table({"id": range(4), "label": ["b", "a", "c", "a"]})
+    found = coding(snapshot_of(table, tmp_path), spec_of(task="multiclass"))
+    assert found.classes == ("a", "b", "c")
+    assert found.encode(pa.array(["c", "a"])).tolist() == [2, 0]
+    with pytest.raises(LabelViolation, match="holds 'd'; expected one of a, b, c"):
+        found.encode(pa.array(["a", "d"]))
+    numbers = coding(snapshot_of(table, tmp_path), spec_of(task="regression"))
+    assert numbers.encode(pa.array([1, 2])).dtype == "float64"
+    with pytest.raises(LabelViolation, match="NaN or infinite in 1 of 2 rows"):
+        numbers.encode(pa.array([1.0, float("inf")]))

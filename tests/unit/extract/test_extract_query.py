@@ -11,11 +11,11 @@ FILE = "sql/extracts/tested.sql"
 
 @pytest.fixture
 def read(tmp_path):
-    def read(text, overrides=None, **parameters):
+    def read(text, overrides=None, version=None, **parameters):
         path = tmp_path / FILE
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_query(spec_of(parameters=parameters), tmp_path, overrides)
+        return read_query(spec_of(parameters=parameters), tmp_path, overrides, version)
 
     return read
 
@@ -72,6 +72,18 @@ def test_a_position_leads_to_the_line_of_the_file():
     assert asked.line_at(statement.index("wrong"), None) == 4
     assert asked.line_at(len(statement), None) is None
     assert asked.line_at(-1, None) is None
+
+
+def test_the_version_that_is_frozen_is_a_value_of_its_own(read):
+    def asked(text, overrides=None, **parameters):
+        return read(text, overrides, version="v7", **parameters).parameters
+
+    assert asked("SELECT :dataset_version, :a", a=1) == {"dataset_version": "v7", "a": 1}
+    assert asked("SELECT :dataset_version", dataset_version="own") == {"dataset_version": "own"}
+    assert asked("SELECT :dataset_version", {"dataset_version": "x"}) == {"dataset_version": "x"}
+    assert asked("SELECT 1 -- :dataset_version") == {}
+    with pytest.raises(QueryFailed, match=":dataset_version"):
+        read("SELECT :dataset_version")
 
 
 def test_values_come_from_the_declaration_and_overrides_replace_them(read):

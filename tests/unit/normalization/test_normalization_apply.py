@@ -106,7 +106,7 @@ def test_scaling_can_be_undone(split):
     scaled = apply._scaled(found, values.T.copy(), np.isnan(values.T))
     back = scaled.T * found.numbers("scale") + found.numbers("center")
     present = ~np.isnan(values)
-    np.testing.assert_allclose(back[present], values[present], rtol=1e-12)
+    np.testing.assert_allclose(back[present], values[present], rtol=1e-12, atol=1e-12)
 
 
 def test_a_matrix_has_numbers_indicators_and_codes(split):

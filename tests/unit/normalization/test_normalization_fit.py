@@ -14,13 +14,14 @@ from plumbline.errors import LeakageError, NormalizationError
 from plumbline.extract.features import feature_table
 from plumbline.normalization import quantiles
 from plumbline.normalization.fit import fit
+from plumbline.normalization.moments import cells
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NormalizationSpec
 from plumbline.split.rows import TRAIN
 from plumbline.versions import NormalizationVersion
 
 VERSION = NormalizationVersion("n" * 64)
-METHODS = ("standard", "min_max", "robust", "quantile")
+METHODS = ("standard", "min_max", "robust", "quantile", "none")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def fitted(
     table = table.append_column("id", pa.array(range(count + 8)))
     table = table.append_column("part", pa.array(parts(count + 8, train)))
     table = table.append_column("label", pa.array([i % 2 for i in range(count + 8)]))
-    spec = spec_of(split={"policy": "column", "column": "part"}, kinds=kinds)
+    spec = spec_of(split={"policy": "column", "column": "part", "duplicates": "keep"}, kinds=kinds)
     split = split_of(snapshot_of(table, folder, postgres_types=types), spec)
     features = feature_table(split.snapshot, spec)
     return fit(split.train(), features, NormalizationSpec(**options), VERSION, rows=rows)
@@ -57,17 +58,72 @@ columns = st.lists(st.tuples(numbers, st.none() | numbers), min_size=4, max_size
 
 
 @settings(max_examples=25, deadline=None)
-@given(rows=columns, method=st.sampled_from(METHODS), block=st.integers(1, 70))
-def test_streaming_is_one_pass_whatever_the_blocks(folder, rows, method, block):
+@given(
+    rows=columns,
+    method=st.sampled_from(METHODS),
+    block=st.integers(1, 70),
+    cell=st.integers(1, 70),
+)
+def test_blocks_change_no_bit_and_cells_next_to_nothing(folder, rows, method, block, cell):
     x, y = zip(*rows, strict=True)
     table = {"x": [*x[:-1], x[0] + 1], "y": pa.array(y, pa.float64())}
-    one, other = (fitted(folder, table, method=method, rows=size) for size in (65_536, block))
+    one = fitted(folder, table, method=method)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("plumbline.normalization.fit.CELL_ROWS", cell)
+        whole, other = (fitted(folder, table, method=method, rows=size) for size in (70, block))
+    assert whole.to_json() == other.to_json()
     assert one.numeric_names == other.numeric_names
     for a, b in zip(one.numeric, other.numeric, strict=True):
         assert (a.count, a.min, a.max, a.quantiles) == (b.count, b.min, b.max, b.quantiles)
         size = max(abs(a.min), abs(a.max))
         assert (a.mean, a.fill) == pytest.approx((b.mean, b.fill), rel=1e-12, abs=1e-12 * size)
         assert (a.std, a.scale) == pytest.approx((b.std, b.scale), rel=1e-12, abs=1e-12 * size)
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100, 128, 333, 1_280])
+def test_blocks_of_any_size_give_the_same_bits(folder, monkeypatch, rows):
+    monkeypatch.setattr("plumbline.normalization.fit.CELL_ROWS", 128)
+    draw = np.random.default_rng(6)
+    table = {"x": draw.normal(size=1_000), "y": draw.lognormal(0, 9, 1_000),
+             "z": np.where(draw.random(1_000) < 0.5, np.nan, draw.random(1_000))}  # fmt: skip
+    one, other = (fitted(folder, table, rows=size) for size in (65_536, rows))
+    assert one.to_json() == other.to_json()
+
+
+@given(sizes=st.lists(st.integers(0, 30), max_size=12), rows=st.integers(1, 20))
+def test_cells_hold_the_rows_in_order_whatever_the_batches(sizes, rows):
+    values = np.arange(sum(sizes))
+    batches = [[part, -part] for part in np.split(values, np.cumsum(sizes))]
+    found = list(cells(batches, rows))
+    assert [len(cell[0]) for cell in found[:-1]] == [rows] * (len(found) - 1)
+    assert all(0 < len(cell[0]) <= rows for cell in found)
+    for at, sign in enumerate((1, -1)):
+        assert [value for cell in found for value in cell[at]] == (sign * values).tolist()
+
+
+def test_streaming_is_one_pass_to_1e_12(folder):
+    draw = np.random.default_rng(4)
+    values = {
+        "near 1e9": 1e9 + draw.normal(size=100_000),
+        "skewed": draw.lognormal(0, 4, 100_000),
+        "ordered": np.arange(100_000) / 7,
+        "sparse": np.where(draw.random(100_000) < 0.999, 0.0, 1e6 * draw.random(100_000)),
+    }
+    found = fitted(folder, {**values, "gaps": np.where(draw.random(100_000) < 0.5, np.nan, 1e9)
+                            + draw.normal(size=100_000)}, rows=3_000)  # fmt: skip
+    for feature, exact in zip(found.numeric, values.values(), strict=False):
+        shifted = np.longdouble(exact) - np.longdouble(exact[0])
+        assert feature.std == pytest.approx(float(shifted.std()), rel=1e-12)
+        mean = float(shifted.mean() + np.longdouble(exact[0]))
+        assert feature.mean == pytest.approx(mean, rel=1e-12, abs=1e-12 * feature.std)
+
+
+def test_the_columns_beside_it_do_not_change_a_feature(folder):
+    draw = np.random.default_rng(3)
+    table = {f"x{i}": draw.normal(size=300) for i in range(5)}
+    together = fitted(folder, table).numeric
+    alone = [fitted(folder, {name: values}).numeric[0] for name, values in table.items()]
+    assert list(together) == alone
 
 
 def test_spread_survives_a_large_offset(folder):
@@ -81,7 +137,7 @@ def test_spread_survives_a_large_offset(folder):
 @pytest.mark.parametrize("method", METHODS)
 def test_medians_and_means_stand_for_missing_values(folder, method):
     feature = fitted(folder, {"x": [1.0, None, 2.0, 9.0, float("nan")]}, method=method).numeric[0]
-    assert feature.fill == (4.0 if method in ("standard", "min_max") else 2.0)
+    assert feature.fill == (2.0 if method in ("robust", "quantile") else 4.0)
     assert feature.count == 3
 
 
@@ -144,9 +200,29 @@ def test_a_spread_beyond_float64_is_refused(folder):
         fitted(folder, {"x": [1e300, -1e300, 0.0]})
 
 
+@pytest.mark.parametrize("exponent", [-40, -600, -900, -1010])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_tiny_spread_is_measured_as_well_as_any(folder, exponent, method):
+    values = np.random.default_rng(8).normal(size=2_000)
+    tiny = np.ldexp(np.round(values, 3), exponent)  # denormal at the end: exact all the same
+    usual = np.ldexp(tiny, -exponent)
+    small, large = (
+        fitted(folder, {"x": x, "y": values}, method=method, rows=500).numeric[0]
+        for x in (tiny, usual)
+    )
+    assert small.std == pytest.approx(np.ldexp(large.std, exponent), rel=1e-12)
+    assert small.std == pytest.approx(np.ldexp(usual.std(), exponent), rel=1e-12)
+
+
 def test_a_spread_below_float64_is_dropped(folder):
-    found = fitted(folder, {"x": [1e-300, 2e-300, 0.0], "y": [1, 2, 3]})
+    found = fitted(folder, {"x": [5e-324, 1e-323, 0.0], "y": [1, 2, 3]})
     assert found.dropped == {"x": "varies in the training rows by less than float64 can divide by"}
+
+
+def test_without_a_method_values_stay_and_means_fill(folder):
+    (feature,) = fitted(folder, {"x": [1.0, None, 3.0, 8.0]}, method="none").numeric
+    assert (feature.center, feature.scale, feature.fill) == (0.0, 1.0, 4.0)
+    assert (feature.mean, feature.quantiles) == (4.0, ())
 
 
 def test_numeric_text_booleans_and_integers_are_numbers(folder):
@@ -197,7 +273,7 @@ def test_validation_and_test_rows_change_nothing(folder, data):
 def test_validation_and_test_rows_are_refused(folder):
     table = pa.table({"id": range(9), "x": range(9), "label": [0, 1] * 4 + [0],
                       "part": ["train"] * 3 + ["val"] * 3 + ["test"] * 3})  # fmt: skip
-    spec = spec_of(split={"policy": "column", "column": "part"})
+    spec = spec_of(split={"policy": "column", "column": "part", "duplicates": "keep"})
     split = split_of(snapshot_of(table, folder), spec)
     with pytest.raises(LeakageError, match="about to be fitted on ValRows"):
         fit(
@@ -225,7 +301,7 @@ class TestSample:
         assert not chosen.exact
 
     def test_it_is_the_lowest_hashes_also_when_found_in_blocks(self, monkeypatch):
-        monkeypatch.setattr(quantiles, "_BLOCK", 64)
+        monkeypatch.setattr("plumbline.extract.sampling._BLOCK", 64)
         hashes = quantiles.splitmix64(0, 1_000)
         assert len(np.unique(hashes)) == 1_000
         assert quantiles.sampling(1_000, 50).threshold == np.sort(hashes)[49]
@@ -241,7 +317,7 @@ class TestSample:
 
     @pytest.mark.parametrize("method", ["robust", "quantile"])
     def test_the_parameters_say_so_and_do_not_depend_on_blocks(self, folder, monkeypatch, method):
-        monkeypatch.setattr(quantiles, "SAMPLE_ROWS", 500)
+        monkeypatch.setattr("plumbline.normalization.fit.CELL_ROWS", 300)
         monkeypatch.setattr(
             "plumbline.normalization.fit.sampling", lambda of: quantiles.sampling(of, 500)
         )
@@ -250,7 +326,8 @@ class TestSample:
         assert dataclasses.asdict(found[0].sample) == {"rows": 500, "of": 4_000, "exact": False}
         one, other = (each.numeric[0] for each in found)
         assert (one.fill, one.quantiles) == (other.fill, other.quantiles)
-        assert one.fill == pytest.approx(np.median(x), abs=0.2)
+        chosen = quantiles.sampling(4_000, 500).chosen(0, 4_000)
+        assert one.fill == pytest.approx(np.median(x[chosen]), rel=1e-12)
         if method == "quantile":
             assert (one.quantiles[0], one.quantiles[-1]) == (x.min(), x.max())
 

@@ -57,7 +57,7 @@ def proof(made, fitting: Fitting = fit, method: str = "standard", only=None) -> 
     return prove(split, features, options, normalization, fitting=fitting)
 
 
-@pytest.mark.parametrize("method", ["standard", "min_max", "robust", "quantile"])
+@pytest.mark.parametrize("method", ["standard", "min_max", "robust", "quantile", "none"])
 def test_an_honest_fit_passes(made, method):
     found = proof(made, method=method)
     assert found.passed, found.evidence
@@ -76,7 +76,7 @@ def on_all_rows(train: TrainRows, *rest) -> Normalization:
 COLUMNS = ["x", "real", "small", "big", "flag", "gaps", "money", "city", "month"]
 
 
-@pytest.mark.parametrize("method", ["standard", "min_max", "robust", "quantile"])
+@pytest.mark.parametrize("method", ["standard", "min_max", "robust", "quantile", "none"])
 @pytest.mark.parametrize("column", COLUMNS)
 def test_a_fit_on_all_rows_is_caught_by_every_column(made, method, column):
     found = proof(made, on_all_rows, method, only=column)

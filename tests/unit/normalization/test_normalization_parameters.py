@@ -112,7 +112,7 @@ def test_the_registry_returns_every_float_to_the_last_bit(registry: Registry, tm
     assert bits(stored(registry, normalization)) == bits(normalization)
 
 
-@pytest.mark.parametrize("method", ["standard", "min_max", "robust", "quantile"])
+@pytest.mark.parametrize("method", ["standard", "min_max", "robust", "quantile", "none"])
 def test_the_registry_row_alone_rebuilds_the_transform(registry, tmp_path, method):
     split, spec = register_split(registry, tmp_path)
     table = feature_table(split.snapshot, spec)

@@ -26,7 +26,8 @@ def train_of(folder: Path, values: pa.Array) -> TrainRows:
         "label": [i % 2 for i in range(rows + 4)],
         "part": ["train"] * rows + ["val", "val", "test", "test"],
     })  # fmt: skip
-    spec = spec_of(split={"policy": "column", "column": "part"})
+    split = {"policy": "column", "column": "part", "duplicates": "keep"}
+    spec = spec_of(split=split, kinds={"c": "category"})
     types = {"c": "as given"}
     return split_of(snapshot_of(table, folder, postgres_types=types), spec).train()
 

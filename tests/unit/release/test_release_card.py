@@ -117,6 +117,15 @@ def test_time_ranges_come_from_the_certificate(card_of, prepared):
     assert "| val first | val last |" in text
 
 
+def test_rows_on_no_side_are_told_of(card_of, prepared, text):
+    certificate = prepared.split.certificate
+    assert "On no side" not in text
+    reasons = {"gap": {"train": 5, "val": 2}, "duplicate": {"train": 0, "val": 0}}
+    excluded = {"rows": 7, "share": 0.01, "reasons": reasons}
+    text = card_of(split=replace(prepared.split, certificate={**certificate, "excluded": excluded}))
+    assert "On no side: 7 rows (gap 7)" in text
+
+
 def test_the_verdict_is_told_with_its_reason(card_of, tmp_path):
     undecided = evaluation_of(
         "random_forest", tmp_path, decision="INCONCLUSIVE", reason="the interval spans the gain"

@@ -257,12 +257,12 @@ def rewrite_manifest(folder: Path, **changed) -> None:
     (folder / MANIFEST).write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
-@pytest.mark.parametrize("version", [0, 2, "1", 1.5])
+@pytest.mark.parametrize("version", [0, 1, "2", 1.5])
 def test_another_format_version_is_refused_with_both(copy, version):
     rewrite_manifest(copy, format_version=version)
     told = refusal(copy)
     assert f"has format_version {version!r}" in told
-    assert "expected format_version 1" in told
+    assert "expected format_version 2" in told
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_manifest_of_another_shape_is_refused_by_field(copy, changed, named):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{", b"null", b"\xff\xfe", b'{"format_version": 1}']
+    "content", [b"", b"[]", b"{", b"null", b"\xff\xfe", b'{"format_version": 2}']
 )
 def test_a_manifest_that_is_none_is_refused(copy, content):
     (copy / MANIFEST).write_bytes(content)

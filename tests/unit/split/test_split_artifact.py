@@ -12,8 +12,9 @@ from snapshots import register, snapshot_of, spec_of, split_of
 
 import plumbline
 from plumbline.errors import LabelViolation, LeakageError, RegistryError, SplitError
+from plumbline.extract.labels import LabelCoding
 from plumbline.split import ledger, split
-from plumbline.split.rows import TEST, TRAIN, VAL, TestRows, TrainRows, ValRows
+from plumbline.split.rows import EXCLUDED, TEST, TRAIN, VAL, TestRows, TrainRows, ValRows
 from plumbline.versions import SplitVersion
 
 
@@ -56,7 +57,7 @@ def test_rows_cannot_be_made_outside_the_split(table, tmp_path, kind):
         kind(
             snapshot=snapshot,
             assignment=np.zeros(200, dtype=np.int8),
-            positive_label=None,
+            coding=LabelCoding(task="binary", classes=("0", "1")),
             minted=object(),
         )
 
@@ -90,6 +91,7 @@ def test_two_rows_are_too_few_for_any_policy(tmp_path, policy):
         "id": [1, 2],
         "at": pa.array([18262, 18263], pa.int32()).cast(pa.date32()),
         "part": ["train", "val"],
+        "x": [0.5, 1.5],
         "label": [True, False],
     })  # fmt: skip
     with pytest.raises(SplitError, match=REMEDIES[policy]) as raised:
@@ -105,16 +107,139 @@ def test_a_side_with_one_label_only_is_refused_with_its_counts(tmp_path):
     table = pa.table({
         "id": range(8),
         "part": ["train"] * 4 + ["val"] * 2 + ["test"] * 2,
+        "x": range(8),
         "label": [1, 0, 1, 0, 1, 1, 1, 0],
     })  # fmt: skip
-    with pytest.raises(SplitError, match=r"leaves val empty or with one label only .*val 2 rows"):
+    with pytest.raises(SplitError, match=r"leaves val with one label only .*val 2 rows"):
         split_of(snapshot_of(table, tmp_path), spec_of(**OPTIONS["column"]))
 
 
 def test_a_remedy_for_groups_speaks_of_groups(tmp_path):
-    table = pa.table({"id": range(8), "g": ["only"] * 8, "label": [0, 1] * 4})
+    table = pa.table({"id": range(8), "g": ["only"] * 8, "x": range(8), "label": [0, 1] * 4})
     with pytest.raises(SplitError, match=r"split by a finer source\.group"):
         split_of(snapshot_of(table, tmp_path), spec_of(group="g"))
+
+
+def test_a_side_of_which_everything_is_excluded_says_why(tmp_path):
+    table = pa.table({
+        "id": range(12),
+        "part": ["train"] * 4 + ["val"] * 4 + ["test"] * 4,
+        "x": [1.0, 2.0, 3.0, 4.0] * 2 + [5.0, 6.0, 7.0, 8.0],
+        "label": [0, 1] * 6,
+    })  # fmt: skip
+    with pytest.raises(SplitError, match="leaves val empty") as raised:
+        split_of(snapshot_of(table, tmp_path), spec_of(**OPTIONS["column"]))
+    assert "4 val rows are excluded by the rule on duplicates" in str(raised.value)
+    assert "declare split.duplicates: keep if" in raised.value.remedy
+    assert raised.value.values["excluded"] == {"val": {"duplicate": 4}}
+    kept = {"policy": "column", "column": "part", "duplicates": "keep"}
+    assert split_of(snapshot_of(table, tmp_path), spec_of(split=kept)).counts["val"] == 4
+
+
+def test_a_gap_that_leaves_nothing_is_to_be_shortened(tmp_path):
+    table = pa.table({
+        "id": range(8),
+        "at": pa.array([18262 + day for day in range(8)], pa.int32()).cast(pa.date32()),
+        "x": range(8),
+        "label": [0, 1] * 4,
+    })  # fmt: skip
+    split = {"policy": "temporal", "val_from": "2020-01-03", "test_from": "2020-01-06"}
+    assert split_of(snapshot_of(table, tmp_path), spec_of(timestamp="at", split=split))
+    with pytest.raises(SplitError, match=r"3 val rows are .* gaps.*to fix: shorten split\.gap"):
+        split_of(
+            snapshot_of(table, tmp_path), spec_of(timestamp="at", split={**split, "gap": "P3D"})
+        )
+
+
+def test_a_column_that_parts_groups_names_them(tmp_path):
+    table = pa.table({
+        "id": range(8),
+        "part": ["train", "val", "test", "train"] * 2,
+        "g": ["ann", "ann", "ben", "cy", "ann", "ben", "ben", "cy"],
+        "x": range(8),
+        "label": [0, 1] * 4,
+    })  # fmt: skip
+    with pytest.raises(SplitError) as raised:
+        split_of(snapshot_of(table, tmp_path), spec_of(group="g", **OPTIONS["column"]))
+    assert "puts 2 groups by 'g' on more than one side: 'ann' is on train, val; 'ben' is on " in (
+        str(raised.value)
+    )
+    assert raised.value.values["examples"]["ben"] == ["val", "test"]
+
+
+def test_excluded_rows_are_stored_as_such_and_are_on_no_side(tmp_path, registry):
+    table = pa.table({
+        "id": range(14),
+        "part": ["train"] * 4 + ["val"] * 5 + ["test"] * 5,
+        "x": [*range(8), 0, *range(8, 12), 5],
+        "label": [0, 1] * 7,
+    })  # fmt: skip
+    spec = spec_of(**OPTIONS["column"])
+    made = split_of(snapshot_of(table, tmp_path), spec)
+    assert np.flatnonzero(made.assignment == EXCLUDED).tolist() == [8, 13]
+    stored = pq.read_table(tmp_path / "split" / "assignment.parquet")["split"].to_pylist()
+    assert [place for place, word in enumerate(stored) if word == "excluded"] == [8, 13]
+    assert (made.train().count, made.validation().count) == (4, 4)
+    assert made.counts == {"train": 4, "val": 4, "test": 4}
+    register(registry, made, spec)
+    recorded = registry.one("split_versions", split_version=made.version)
+    assert recorded is not None
+    assert (recorded["excluded_rows"], recorded["val_rows"]) == (2, 4)
+    rows = ledger.open_test(made, registry, model_versions=["m"], purpose="evaluation")
+    ids = [key for batch in rows.batches(["id"]) for key in batch.column(0).to_pylist()]
+    assert ids == [9, 10, 11, 12]
+
+
+def test_classes_are_codes_and_quantities_are_numbers(tmp_path):
+    table = pa.table({"id": range(600), "x": range(600), "label": ["a", "b", "c"] * 200})
+    snapshot = snapshot_of(table, tmp_path / "classes")
+    spec = spec_of(task="multiclass", split={"policy": "stratified"})
+    made = split_of(snapshot, spec)
+    assert made.coding.classes == ("a", "b", "c")
+    labels = made.validation().labels()
+    assert (labels.dtype, np.bincount(labels).tolist()) == (np.int16, [30, 30, 30])
+    quantities = table.set_column(2, "label", pa.array(np.arange(600) / 7))
+    spec = spec_of(task="regression")
+    made = split_of(snapshot_of(quantities, tmp_path / "quantities"), spec)
+    labels = made.train().labels()
+    assert labels.dtype == np.float64
+    assert labels.tolist() == (np.flatnonzero(made.assignment == TRAIN) / 7).tolist()
+    assert split_of(snapshot_of(table_of_two(), tmp_path), spec_of()).train().labels().dtype == (
+        np.int8
+    )
+
+
+def table_of_two() -> pa.Table:
+    return pa.table({"id": range(200), "x": range(200), "label": [0, 1] * 100})
+
+
+@pytest.mark.parametrize(
+    ("labels", "told"),
+    [
+        (["a", "b", "a", "b", "a", "b", "c", "c"], "leaves train without 'c', test with one class"),
+        (["a", "b", "c", "c", "a", "b", "a", "b"], "leaves val empty"),
+    ],
+)
+def test_every_class_is_trained_on_and_no_side_has_one_only(tmp_path, labels, told):
+    parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
+    if "empty" in told:
+        parts[4:6] = ["train", "test"]
+    table = pa.table({"id": range(8), "part": parts, "x": range(8), "label": labels})
+    with pytest.raises(SplitError) as raised:
+        split_of(snapshot_of(table, tmp_path), spec_of(task="multiclass", **OPTIONS["column"]))
+    assert told in str(raised.value)
+    assert "rows of every class in train" in raised.value.expected
+
+
+def test_a_regression_needs_two_values_on_every_side(tmp_path):
+    table = pa.table({
+        "id": range(6),
+        "part": ["train"] * 2 + ["val"] * 2 + ["test"] * 2,
+        "x": range(6),
+        "label": [1.5, 2.5, 3.0, 3.0, 1.0, 2.0],
+    })  # fmt: skip
+    with pytest.raises(SplitError, match="leaves val with one value only"):
+        split_of(snapshot_of(table, tmp_path), spec_of(task="regression", **OPTIONS["column"]))
 
 
 def test_a_label_that_is_not_binary_is_refused(tmp_path):
@@ -124,7 +249,7 @@ def test_a_label_that_is_not_binary_is_refused(tmp_path):
 
 
 def test_a_positive_label_is_honoured(tmp_path):
-    table = pa.table({"id": range(400), "label": ["yes", "no", "no", "no"] * 100})
+    table = pa.table({"id": range(400), "x": range(400), "label": ["yes", "no", "no", "no"] * 100})
     spec = spec_of(positive_label="yes", split={"policy": "stratified"})
     made = split_of(snapshot_of(table, tmp_path), spec)
     assert [side["positives"] for side in made.certificate["sides"].values()] == [70, 15, 15]

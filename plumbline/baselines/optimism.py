@@ -1,0 +1,149 @@
+"""How much a random split would flatter: the same XGBoost, on the same rows dealt out anew."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from plumbline.baselines import boosted_trees
+from plumbline.baselines.auc import Interval, delong_interval, independent_difference
+from plumbline.baselines.training import Baseline
+from plumbline.errors import SplitError, TrainingError
+from plumbline.extract.features import FeatureTable
+from plumbline.normalization.apply import load_matrix
+from plumbline.normalization.fit import fit
+from plumbline.spec import HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
+from plumbline.split.redrawn import redrawn
+from plumbline.split.split import Split
+from plumbline.versions import NormalizationVersion
+
+OPTIMISM = "optimism.json"
+
+RULE = (
+    "a random split flatters when the lower end of the interval of its val AUC minus that of "
+    "the declared split lies above 0; the two are taken as independent"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimism:
+    """What a random split would have shown instead of the declared one."""
+
+    policy: str
+    group: str | None
+    flatters: bool
+    told: str
+    """What was found and why it matters, for people."""
+    rule: str
+    confidence: float
+    rows: dict[str, int]
+    """Rows by side, of both."""
+    declared: dict[str, float]
+    """Val AUC of XGBoost under the declared split: value, low, high."""
+    random: dict[str, float] | None
+    """Likewise with train and val rows dealt out at random; None where nothing was trained."""
+    difference: dict[str, float] | None
+    """random - declared, with its interval."""
+
+
+def measure(
+    split: Split, declared: Baseline, features: FeatureTable, spec: PipelineSpec
+) -> Optimism:
+    """Train XGBoost once more, on a random redraw of the train and val rows.
+
+    declared: XGBoost as trained on `split`. The test rows are not read. Rows are dealt out one
+    by one, as a random split does: neither time, nor groups, nor duplicates hold them together.
+    """
+    score = Interval(**declared.training["val"]["auc"])
+    if _is_random(spec):
+        told = f"{_declared(spec)} is a random split already; nothing was trained"
+        return _report(split, spec, score, told)
+    try:
+        random = _under_random(redrawn(split, spec.baselines.seed), features, spec)
+    except (SplitError, TrainingError) as error:  # too few rows of a label to deal out
+        return _report(split, spec, score, f"a random split cannot be measured: {error.found}")
+    difference = independent_difference(random, score)
+    told = _told(spec, score, random, difference)
+    return _report(split, spec, score, told, random=random, difference=difference)
+
+
+def build(
+    split: Split, declared: Baseline, features: FeatureTable, spec: PipelineSpec, folder: Path
+) -> None:
+    """Measure, and write the report into an existing folder."""
+    report = asdict(measure(split, declared, features, spec))
+    text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
+    (folder / OPTIMISM).write_text(text, "utf-8")
+
+
+def load(folder: Path) -> Optimism:
+    """The report that `build` wrote."""
+    return Optimism(**json.loads((folder / OPTIMISM).read_text("utf-8")))
+
+
+def _is_random(spec: PipelineSpec) -> bool:
+    return isinstance(spec.split, HashSplit | StratifiedSplit) and spec.source.group is None
+
+
+def _under_random(split: Split, features: FeatureTable, spec: PipelineSpec) -> Interval:
+    """Val AUC of XGBoost on a redrawn split, its normalization fitted on the new train rows."""
+    train, val = split.train(), split.validation()
+    version = NormalizationVersion(f"of {split.version}")
+    normalization = fit(train, features, spec.normalization, version)
+    fitted = boosted_trees.fit(train, normalization, spec.baselines.seed)
+    scores = fitted.predictor.predict(load_matrix(val, normalization))
+    return delong_interval(val.labels(), scores, spec.baselines.confidence)
+
+
+def _report(
+    split: Split,
+    spec: PipelineSpec,
+    declared: Interval,
+    told: str,
+    *,
+    random: Interval | None = None,
+    difference: Interval | None = None,
+) -> Optimism:
+    return Optimism(
+        policy=spec.split.policy,
+        group=spec.source.group,
+        flatters=difference is not None and difference.low > 0,
+        told=told,
+        rule=RULE,
+        confidence=spec.baselines.confidence,
+        rows={name: split.counts[name] for name in ("train", "val")},
+        declared=asdict(declared),
+        random=random and asdict(random),
+        difference=difference and asdict(difference),
+    )
+
+
+def _told(spec: PipelineSpec, declared: Interval, random: Interval, difference: Interval) -> str:
+    found = (
+        f"XGBoost's val AUC is {_written(declared)} under {_declared(spec)}, and "
+        f"{_written(random)} when the same rows are split at random: "
+        f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+    )
+    if difference.low <= 0:
+        return f"{found}. No flattery is shown"
+    return (
+        f"{found}. A random split would flatter by {difference.value:.2f} AUC, because "
+        f"{_why(spec)}. Expect what the declared split shows: rows to come are as far from the "
+        "training rows as its val rows are"
+    )
+
+
+def _why(spec: PipelineSpec) -> str:
+    if spec.source.group:
+        return f"rows of one {spec.source.group} would lie on both sides"
+    if isinstance(spec.split, TemporalSplit):
+        return "rows of the same moment, alike in what no feature says, would lie on both sides"
+    return "rows that the declared split keeps apart would lie on both sides"
+
+
+def _declared(spec: PipelineSpec) -> str:
+    group = f" by {spec.source.group}" if spec.source.group else ""
+    return f"policy {spec.split.policy!r}{group}"
+
+
+def _written(score: Interval) -> str:
+    return f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f})"
