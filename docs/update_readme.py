@@ -5,9 +5,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipelines.cli import DEMO_VERSIONS
+
 PROJECT = Path(__file__).parents[1]
 COMMANDS = {
-    "demo": [sys.executable, "-m", "pipelines", "show", "flights"],
+    "demo": [
+        *(sys.executable, "-m", "pipelines", "show", "flights"),
+        *("--dataset-version", DEMO_VERSIONS["flights"]),
+    ],
     "optimism": [sys.executable, "benchmarks/optimism.py"],
 }
 
@@ -17,7 +22,7 @@ def main() -> None:
     text = readme.read_text("utf-8")
     for name, command in COMMANDS.items():
         ran = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True)
-        lines = [line.rstrip().replace(str(PROJECT), ".") for line in ran.stdout.splitlines()]
+        lines = [line.rstrip().replace(f"{PROJECT}/", "") for line in ran.stdout.splitlines()]
         block = "\n".join(
             (f"<!-- {name}:begin -->", "```text", *lines, "```", f"<!-- {name}:end -->")
         )

@@ -56,12 +56,14 @@ def test_every_asset_has_a_description_and_a_code_version(flights):
 def test_a_tick_freezes_a_version_named_by_date(flights, tmp_path):
     schedule = flights.resolve_schedule_def("flights_schedule")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        context = dg.build_schedule_context(
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.build_schedule_context(
             repository_def=flights.get_repository_def(),
             instance=instance,
             scheduled_execution_time=dt.datetime(2026, 3, 1, 3, tzinfo=dt.UTC),
-        )
+        ) as context,
+    ):
         (request,) = schedule.evaluate_tick(context).run_requests
         assert request.partition_key == request.run_key == "flights_2026_03_01"
         assert instance.has_dynamic_partition("flights_dataset_versions", "flights_2026_03_01")

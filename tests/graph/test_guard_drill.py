@@ -23,22 +23,24 @@ def drilled(module_postgres: Postgres, tmp_path_factory: pytest.TempPathFactory)
     """The data's stages of the small pipeline, then its guard drill as Dagster runs it."""
     root = tmp_path_factory.mktemp("project")
     make_source(module_postgres, root, rows=6000)
-    with pytest.MonkeyPatch.context() as patch, dg.DagsterInstance.ephemeral() as instance:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DATABASE_URL", module_postgres.url)
         patch.setenv("PLUMBLINE_STORE", str(root / "store"))
-        assert run(
-            SPEC, root, instance, selection=["snapshot", "split", "audit", "normalization"]
-        ).success
-        definitions = dg.Definitions.merge(
-            pipeline_definitions(SPEC, root),
-            dg.Definitions(
-                resources={"plumbline": PlumblineResource()}, executor=dg.in_process_executor
-            ),
-        )
-        result = definitions.resolve_job_def("visits_guard_drill").execute_in_process(
-            instance=instance, partition_key="v1", raise_on_error=False
-        )
+        with dg.DagsterInstance.ephemeral() as instance:
+            stages = ["snapshot", "split", "audit", "normalization"]
+            assert run(SPEC, root, instance, selection=stages).success
+            result = _held(root, instance)
         yield root, result
+
+
+def _held(root: Path, instance: dg.DagsterInstance) -> dg.ExecuteInProcessResult:
+    shared = dg.Definitions(
+        resources={"plumbline": PlumblineResource()}, executor=dg.in_process_executor
+    )
+    definitions = dg.Definitions.merge(pipeline_definitions(SPEC, root), shared)
+    return definitions.resolve_job_def("visits_guard_drill").execute_in_process(
+        instance=instance, partition_key="v1", raise_on_error=False
+    )
 
 
 @pytest.fixture
@@ -100,11 +102,14 @@ def test_the_weekly_schedule_takes_the_newest_version(tmp_path: Path) -> None:
     )
     schedule = definitions.resolve_schedule_def("visits_guard_drill_schedule")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        context = dg.build_schedule_context(
+    with (
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+        dg.build_schedule_context(
             instance=instance, repository_def=definitions.get_repository_def()
-        )
-        assert schedule.evaluate_tick(context).skip_message == "visits has no dataset version yet"
+        ) as context,
+    ):
+        none = schedule.evaluate_tick(context)
+        assert none.skip_message == "visits has no dataset version yet"
         instance.add_dynamic_partitions("visits_dataset_versions", ["v1", "v2"])
         (request,) = schedule.evaluate_tick(context).run_requests
         assert request.partition_key == "v2"
