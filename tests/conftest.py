@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -18,6 +19,9 @@ from plumbline.environment import keras_backend
 from plumbline.postgres import Postgres, embedded
 from plumbline.registry import Registry
 from plumbline.store import ArtifactStore
+
+if TYPE_CHECKING:
+    from dagster import DagsterInstance
 
 _numbers = itertools.count()
 
@@ -89,6 +93,28 @@ def registry(postgres: Postgres) -> Registry:
 @pytest.fixture
 def store(tmp_path: Path) -> ArtifactStore:
     return ArtifactStore.at(tmp_path / "store")
+
+
+@pytest.fixture(scope="module")
+def project(module_postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A root with the extract of the small pipeline, its table, and an environment for both."""
+    from small_pipeline import make_source
+
+    root = tmp_path_factory.mktemp("project")
+    make_source(module_postgres, root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DATABASE_URL", module_postgres.url)
+        patch.setenv("PLUMBLINE_STORE", str(root / "store"))
+        yield root
+
+
+@pytest.fixture(scope="module")
+def instance() -> Iterator["DagsterInstance"]:
+    """Dagster's memory, for the tests of one module."""
+    from dagster import DagsterInstance
+
+    with DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,9 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
-from small_pipeline import make_source, run, small_spec
+from small_pipeline import run, small_spec
 
 from plumbline.audit.findings import CHECKS
-from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 
 STAGES = ["snapshot", "split", "audit", "normalization"]
@@ -20,21 +19,11 @@ SQL = "-- severity: WARN\n-- no large amounts\nSELECT visit_id FROM snapshot WHE
 
 
 @pytest.fixture(scope="module")
-def project(module_postgres: Postgres, tmp_path_factory: pytest.TempPathFactory):
-    root = tmp_path_factory.mktemp("project")
-    make_source(module_postgres, root)
-    _ask(root, QUERY)
-    (root / "checks.sql").write_text(SQL)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", module_postgres.url)
-        patch.setenv("PLUMBLINE_STORE", str(root / "store"))
-        yield root
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
+def asked(project: Path) -> Path:
+    """The project, with an extract and an expectation of this module's own."""
+    _ask(project, QUERY)
+    (project / "checks.sql").write_text(SQL)
+    return project
 
 
 def spec_with(**audit):
@@ -46,8 +35,8 @@ def spec_with(**audit):
 
 
 @pytest.fixture(scope="module")
-def first(project, instance):
-    return run(spec_with(), project, instance, selection=STAGES)
+def first(asked, instance):
+    return run(spec_with(), asked, instance, selection=STAGES)
 
 
 def _ask(root: Path, query: str) -> None:
@@ -109,26 +98,26 @@ def test_the_materialization_shows_page_findings_and_histograms(first):
     assert "data:image/svg+xml;base64," in shown["histograms"].value
 
 
-def test_a_second_run_redoes_and_rewrites_nothing(first, project, instance, module_postgres):
-    again = run(spec_with(), project, instance, selection=STAGES)
+def test_a_second_run_redoes_and_rewrites_nothing(first, asked, instance, module_postgres):
+    again = run(spec_with(), asked, instance, selection=STAGES)
     assert again.success
     assert _made(again)["reused"].value
     assert _made(again)["findings"].value == _made(first)["findings"].value
     assert len(Registry.open(module_postgres).rows("audits")) == 1
 
 
-def test_a_changed_sql_file_is_another_audit_of_the_same_data(first, project, instance):
-    (project / "checks.sql").write_text(SQL.replace("9.5", "100"))
-    result = run(spec_with(), project, instance, selection=STAGES)
-    (project / "checks.sql").write_text(SQL)
+def test_a_changed_sql_file_is_another_audit_of_the_same_data(first, asked, instance):
+    (asked / "checks.sql").write_text(SQL.replace("9.5", "100"))
+    result = run(spec_with(), asked, instance, selection=STAGES)
+    (asked / "checks.sql").write_text(SQL)
     assert not _made(result)["reused"].value
     assert _checks(result)["expectations"].passed
     assert _made(result, "normalization")["reused"].value
 
 
-def test_an_error_stops_what_comes_after(first, project, instance):
+def test_an_error_stops_what_comes_after(first, asked, instance):
     rule = {"column": "age", "check": "less_than", "arguments": {"max_value": 50}}
-    result = run(spec_with(expectations=[rule]), project, instance, selection=STAGES)
+    result = run(spec_with(expectations=[rule]), asked, instance, selection=STAGES)
     assert not result.success
     check = _checks(result)["expectations"]
     assert check.severity == dg.AssetCheckSeverity.ERROR
@@ -137,8 +126,8 @@ def test_an_error_stops_what_comes_after(first, project, instance):
     assert made == {"snapshot", "split", "audit"}
 
 
-def test_a_file_that_is_not_there_is_told(project, instance):
-    result = run(spec_with(sql=["absent.sql"]), project, instance, selection=STAGES)
+def test_a_file_that_is_not_there_is_told(asked, instance):
+    result = run(spec_with(sql=["absent.sql"]), asked, instance, selection=STAGES)
     assert not result.success
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = failure.step_failure_data.user_failure_data
@@ -146,9 +135,9 @@ def test_a_file_that_is_not_there_is_told(project, instance):
     assert "audit.sql names absent.sql" in str(told.description)
 
 
-def test_a_new_version_is_held_against_the_one_before(first, project, instance, module_postgres):
-    _ask(project, QUERY.replace("age,", "CASE WHEN visit_id % 3 > 0 THEN age END AS age,"))
-    second = run(spec_with(), project, instance, dataset_version="v2", selection=STAGES)
+def test_a_new_version_is_held_against_the_one_before(first, asked, instance, module_postgres):
+    _ask(asked, QUERY.replace("age,", "CASE WHEN visit_id % 3 > 0 THEN age END AS age,"))
+    second = run(spec_with(), asked, instance, dataset_version="v2", selection=STAGES)
     assert second.success
     (missing,) = [c for c in _checks(second).values() if c.check_name == "missing"]
     assert not missing.passed

@@ -9,28 +9,11 @@ from conftest import fresh_database
 from small_pipeline import make_source, run, small_spec
 
 from plumbline.chain import STAGES
-from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.summary import summary
 
 # The guard drill has a job of its own.
 ALL = ["snapshot", *(stage for stage in STAGES if stage != "guard_drill")]
-
-
-@pytest.fixture(scope="module")
-def project(module_postgres: Postgres, tmp_path_factory):
-    root = tmp_path_factory.mktemp("project")
-    make_source(module_postgres, root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", module_postgres.url)
-        patch.setenv("PLUMBLINE_STORE", str(root / "store"))
-        yield root
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 @pytest.fixture(scope="module")

@@ -7,36 +7,19 @@ import dagster as dg
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from small_pipeline import make_source, run, small_spec
+from small_pipeline import run, small_spec
 
 from assets.resources import PlumblineResource
 from pipelines.cli import main
 from plumbline.baselines import leakage
 from plumbline.normalization import apply
 from plumbline.normalization.fit import fit
-from plumbline.postgres import Postgres
 from plumbline.spec import PipelineSpec
 from plumbline.split.rows import TRAIN
 
 DATA = ["snapshot", "split", "normalization"]
 TREES = ["random_forest", "xgboost"]
 SPEC = small_spec()
-
-
-@pytest.fixture(scope="module")
-def project(module_postgres: Postgres, tmp_path_factory: pytest.TempPathFactory):
-    root = tmp_path_factory.mktemp("project")
-    make_source(module_postgres, root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", module_postgres.url)
-        patch.setenv("PLUMBLINE_STORE", str(root / "store"))
-        yield root
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 def checks_of(

@@ -4,28 +4,11 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from small_pipeline import make_source, run, small_spec
+from small_pipeline import run, small_spec
 
-from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 
 TEMPORAL = {"policy": "temporal", "val_from": "2024-06-01", "test_from": "2024-07-01"}
-
-
-@pytest.fixture(scope="module")
-def project(module_postgres: Postgres, tmp_path_factory):
-    root = tmp_path_factory.mktemp("split_assets")
-    make_source(module_postgres, root)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DATABASE_URL", module_postgres.url)
-        patch.setenv("PLUMBLINE_STORE", str(root / "store"))
-        yield root
-
-
-@pytest.fixture(scope="module")
-def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
 
 
 def told(result: dg.ExecuteInProcessResult, stage: str) -> tuple[dict[str, Any], Any]:
