@@ -1,5 +1,6 @@
 """The proof that a baseline learnt nothing but its training rows: spoil the others, fit again."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from hashlib import sha256
@@ -22,6 +23,8 @@ from plumbline.normalization.parameters import Normalization
 from plumbline.split.rows import TRAIN, TrainRows
 from plumbline.split.split import Split
 from plumbline.split.spoilt import rows_beside, spoilt
+
+log = logging.getLogger(__name__)
 
 SAMPLE_ROWS = 1_000
 """Training rows that a baseline is fitted on again (count): two fits take under a second."""
@@ -54,9 +57,11 @@ def prove(
     fit = fitting or _FITS[kind]
     kinds = {feature.name: feature.kind for feature in features.features}
     honest = split if full else _sampled(split, [*kinds, split.snapshot.label], SAMPLE_ROWS)
+    rows = honest.train().count
+    log.info("%s: leakage proof, fitting twice on %s training rows", kind, f"{rows:,}")
     evidence: dict[str, Any] = {
         "full": full,
-        "training_rows": honest.train().count,
+        "training_rows": rows,
         "rows_spoilt": rows_beside(honest),
         "files": _saved(fit(honest.train(), normalization, seed)),
     }
