@@ -2,13 +2,20 @@
 
 import ast
 import hashlib
-import io
 import json
-import tokenize
+import re
+from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NewType
+
+# Many times faster than the tokenizer, which reads every name and number of every module.
+_QUOTED_OR_COMMENT = re.compile(
+    r'''(?P<quoted>"""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}'''
+    r"""|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])*\')|#[^\n]*""",
+    re.DOTALL,
+)
 
 DatasetVersion = NewType("DatasetVersion", str)
 """A name the user chose, bound for ever to one digest over rows and columns."""
@@ -59,13 +66,21 @@ def code_version(package: str) -> str:
 
 
 def _code_only(source: str) -> str:
-    lines = source.splitlines()
-    for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT:
-            row, column = token.start
-            lines[row - 1] = lines[row - 1][:column]
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-            for row in range(node.lineno - 1, node.end_lineno or node.lineno):
+    lines = _without_comments(source).splitlines()
+    for statement in _statements(ast.parse(source)):
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant):
+            for row in range(statement.lineno - 1, statement.end_lineno or statement.lineno):
                 lines[row] = ""
     return "\n".join(stripped for line in lines if (stripped := line.rstrip()))
+
+
+def _without_comments(source: str) -> str:
+    return _QUOTED_OR_COMMENT.sub(lambda found: found["quoted"] or "", source)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.stmt]:
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for statement in getattr(node, block, ()):
+            if isinstance(statement, ast.stmt):
+                yield statement
+            yield from _statements(statement)

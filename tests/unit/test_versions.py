@@ -1,5 +1,7 @@
 """Fingerprints differ when anything that counts differs, and only then."""
 
+import io
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import versions
-from plumbline.versions import canonical_json, code_version, fingerprint
+from plumbline.versions import _without_comments, canonical_json, code_version, fingerprint
 
 scalars = (
     st.none()
@@ -71,3 +73,15 @@ def test_comments_and_docstrings_do_not_change_a_code_version(tmp_path, monkeypa
 def test_code_changes_a_code_version(tmp_path, monkeypatch, changed):
     bare = _version(tmp_path, monkeypatch, 'def f():\n    return "# kept"\n')
     assert _version(tmp_path, monkeypatch, changed) != bare
+
+
+@pytest.mark.parametrize("package", ["plumbline", "assets", "pipelines", "tests"])
+def test_comments_are_those_that_the_tokenizer_finds(package):
+    for path in (Path(__file__).parents[2] / package).rglob("*.py"):
+        source = path.read_text("utf-8")
+        lines = source.splitlines()
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type == tokenize.COMMENT:
+                row, column = token.start
+                lines[row - 1] = lines[row - 1][:column]
+        assert _without_comments(source).splitlines() == lines, path
