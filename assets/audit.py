@@ -1,13 +1,12 @@
 """The audit: what the split data says before anything is fitted, and whether it may be."""
 
-import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 
-from assets.recording import materialized, table
+from assets.recording import materialized, picture, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.audit import report
@@ -151,6 +150,4 @@ def _shown(value: Any) -> Any:
 def _picture(found: Report) -> dg.MetadataValue:
     """Histograms by side as one inline picture."""
     drawn = (found.folder / report.OVERVIEW).read_bytes()
-    if not drawn:
-        return dg.MetadataValue.md("none")
-    return dg.MetadataValue.md(f"![](data:image/svg+xml;base64,{base64.b64encode(drawn).decode()})")
+    return picture(drawn, "svg+xml") if drawn else dg.MetadataValue.md("none")

@@ -27,6 +27,15 @@ def guard_drill_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
     )
 
 
+def held(bench: Workbench) -> list[Outcome]:
+    """Hold the drill; each outcome is recorded as soon as it is there."""
+    outcomes = []
+    for outcome in drill(ground(bench)):
+        record(bench.registry, bench.snapshot, outcome)
+        outcomes.append(outcome)
+    return outcomes
+
+
 def ground(bench: Workbench) -> Ground:
     """What the drill of a dataset version is held on."""
     return Ground(
@@ -42,10 +51,7 @@ def ground(bench: Workbench) -> Ground:
 
 
 def _drill(bench: Workbench) -> dg.MaterializeResult:
-    outcomes = []
-    for outcome in drill(ground(bench)):
-        record(bench.registry, ground(bench), outcome)
-        outcomes.append(outcome)
+    outcomes = held(bench)
     return materialized(
         bench,
         "guard_drill",

@@ -40,9 +40,9 @@ def materialized(
     )
 
 
-def picture(png: bytes) -> dg.MetadataValue:
-    """A PNG shown inline in the UI."""
-    return dg.MetadataValue.md(f"![](data:image/png;base64,{base64.b64encode(png).decode()})")
+def picture(image: bytes, kind: str = "png") -> dg.MetadataValue:
+    """A picture shown inline in the UI; `kind` is its media type below `image/`."""
+    return dg.MetadataValue.md(f"![](data:image/{kind};base64,{base64.b64encode(image).decode()})")
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:

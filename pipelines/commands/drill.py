@@ -15,15 +15,11 @@ def drill(name: str, dataset_version: str | None, as_json: bool) -> None:
     """Put faults into copies of NAME's data; exit code 1 if a guard is silent or cries wolf."""
     import json
 
-    from assets.guard_drill import ground
+    from assets.guard_drill import held
     from pipelines.commands.shared import workbench
-    from plumbline.drill import drill as drills
 
     with told_plainly():
-        bench = workbench(name, dataset_version)
-        outcomes = list(drills.drill(ground(bench)))
-        for outcome in outcomes:
-            drills.record(bench.registry, ground(bench), outcome)
+        outcomes = held(workbench(name, dataset_version))
     if as_json:
         click.echo(json.dumps([vars(one) for one in outcomes], indent=2, ensure_ascii=False))
     else:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from plumbline.drill.audited import AUDITED
 from plumbline.drill.exercises import EXERCISES, Exercise
 from plumbline.drill.ground import Ground
+from plumbline.extract.snapshot import Snapshot
 from plumbline.registry import Registry
 
 log = logging.getLogger(__name__)
@@ -43,12 +44,12 @@ def drill(
             yield outcome
 
 
-def record(registry: Registry, ground: Ground, outcome: Outcome) -> None:
+def record(registry: Registry, snapshot: Snapshot, outcome: Outcome) -> None:
     """Append an outcome to `guard_drills`."""
     registry.append(
         "guard_drills",
-        pipeline=ground.snapshot.pipeline,
-        dataset_version=ground.snapshot.dataset_version,
+        pipeline=snapshot.pipeline,
+        dataset_version=snapshot.dataset_version,
         **vars(outcome),
     )
 

@@ -17,6 +17,7 @@ from plumbline.normalization.parameters import Normalization
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
+from plumbline.split import certificate
 from plumbline.split.rows import TEST, TRAIN, VAL
 from plumbline.split.split import Split
 from plumbline.store import ArtifactStore
@@ -48,6 +49,13 @@ class Ground:
         """What the audit looks for by itself; declared expectations are left out."""
         options = self.spec.audit.model_copy(update={"sql": [], "expectations": []})
         return examine(self.split, self.spec.model_copy(update={"audit": options})).findings
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """What a certificate of these rows on these sides says against them."""
+        return certificate.problems(
+            certificate.certify(self.snapshot, self.spec, self.split.assignment)
+        )
 
     @cached_property
     def number(self) -> Feature:
