@@ -1,9 +1,6 @@
 """The Keras backend: prepared before its first import, seeded, and suited when compiling."""
 
 import os
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import Any
 
 _ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -11,16 +8,6 @@ _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 """Take GPU memory as it is needed (TensorFlow's and JAX's word for it); no banner."""
-
-_COMPILATION: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        # XLA on TensorFlow's CPU path trains several times slower. JAX loops over steps in
-        # Python, so that more of them per execution only unroll its validation.
-        "tensorflow": {"jit_compile": False, "steps_per_execution": 32},
-        "jax": {"jit_compile": True, "steps_per_execution": 1},
-    }
-)
-
 
 def prepare() -> None:
     """Set what must stand in the environment before the first `import keras`.
@@ -54,6 +41,6 @@ def seed(value: int) -> None:
         tensorflow_determinism.enable()
 
 
-def compilation() -> Mapping[str, Any]:
-    """Arguments of `keras.Model.compile` that suit the backend; they change no number."""
-    return _COMPILATION[name()]
+def jit_compile() -> bool:
+    """Whether XLA pays: always on JAX; on TensorFlow's CPU path it trains several times slower."""
+    return name() == "jax"

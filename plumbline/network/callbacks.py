@@ -3,16 +3,16 @@
 import logging
 import math
 import time
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from plumbline.errors import TrainingError
-from plumbline.network.architecture import Network
+from plumbline.network.architectures import Network
+from plumbline.network.metrics import GREATER_IS_BETTER
+from plumbline.network.optimisation.batches import batch_sizes
+from plumbline.network.recipe import Recipe
 from plumbline.normalization.matrix import Matrix
-from plumbline.spec import NetworkSpec
 
 Logs = dict[str, Any]
 """What Keras hands every callback of an epoch, and keeps in the history."""
@@ -24,43 +24,33 @@ SLOWDOWN = 0.5
 """Factor of the learning rate on a plateau."""
 
 
-def plateau_patience(options: NetworkSpec) -> int:
+def plateau_patience(recipe: Recipe) -> int:
     """Epochs without a better validation loss before the learning rate is reduced."""
-    return max(1, options.patience // 2)
+    return max(1, recipe.patience // 2)
 
 
 def callbacks(
-    network: Network,
-    train: Matrix,
-    options: NetworkSpec,
-    *,
-    val_auc: Callable[[], float],
-    best_weights: Path,
-    log: logging.Logger,
+    network: Network, train: Matrix, recipe: Recipe, log: logging.Logger
 ) -> list[Any]:
-    """In the order they run.
-
-    val_auc: gives the validation AUC of the weights of the moment. best_weights: file that
-    keeps the best weights while training goes on; its name ends in `.weights.h5`.
-    """
+    """In the order they run."""
     import keras
 
-    judge = Judge(network, train, options, val_auc)
-    progress = Progress(len(train), options, log)
-    checkpoint: Any = keras.callbacks.ModelCheckpoint(
-        best_weights, monitor="val_loss", mode="min", save_best_only=True, save_weights_only=True
+    judge = Judge(network, train, recipe)
+    progress = Progress(len(train), recipe, log)
+    mode = "max" if recipe.monitor in GREATER_IS_BETTER else "min"
+    stopping = keras.callbacks.EarlyStopping(
+        monitor=f"val_{recipe.monitor}",
+        mode=mode,
+        patience=recipe.patience,
+        restore_best_weights=True,
     )
-    # It acts on epochs only; without this word Keras waits for every step on its behalf.
-    checkpoint.async_safe = True
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        monitor="val_loss", mode="min", factor=SLOWDOWN, patience=plateau_patience(recipe)
+    )
     return [
         keras.callbacks.LambdaCallback(on_epoch_end=judge.epoch_ends),
-        keras.callbacks.EarlyStopping(
-            monitor="val_loss", mode="min", patience=options.patience, restore_best_weights=True
-        ),
-        checkpoint,
-        keras.callbacks.ReduceLROnPlateau(
-            monitor="val_loss", mode="min", factor=SLOWDOWN, patience=plateau_patience(options)
-        ),
+        stopping,
+        *([plateau] if recipe.schedule == "plateau" else []),
         keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, _: progress.epoch_begins(epoch),
             on_train_batch_begin=lambda batch, **_: progress.batch_begins(batch),
@@ -70,19 +60,12 @@ def callbacks(
 
 
 class Judge:
-    """Refuses what is not finite, and adds `val_auc` to the history."""
+    """Refuses what is not finite."""
 
-    def __init__(
-        self,
-        network: Network,
-        train: Matrix,
-        options: NetworkSpec,
-        val_auc: Callable[[], float],
-    ):
+    def __init__(self, network: Network, train: Matrix, recipe: Recipe):
         self._network = network
         self._train = train
-        self._options = options
-        self._val_auc = val_auc
+        self._recipe = recipe
 
     def epoch_ends(self, epoch: int, logs: Logs) -> None:
         """Raises TrainingError where a loss or a weight is NaN or infinite."""
@@ -92,13 +75,12 @@ class Judge:
         # Batch normalization turns an infinite variance into zeros, and the loss stays finite.
         if not all(np.isfinite(one).all() for one in self._network.get_weights()):
             raise self._diverged("weights are not finite", epoch)
-        logs["val_auc"] = self._val_auc()
 
     def _diverged(self, found: str, epoch: int) -> TrainingError:
         return TrainingError(
             f"the network's {found} in epoch {epoch + 1}; {_widest(self._train)}",
             expected="a finite loss and finite weights",
-            remedy=f"lower network.learning_rate (now {self._options.learning_rate:g}); where a "
+            remedy=f"lower network.learning_rate (now {self._recipe.learning_rate:g}); where a "
             "feature reaches far out, bound it in the SQL or set normalization.method to quantile",
             epoch=epoch + 1,
         )
@@ -107,9 +89,9 @@ class Judge:
 class Progress:
     """Adds `seconds` to the history; logs a line per epoch, at most every two seconds."""
 
-    def __init__(self, rows: int, options: NetworkSpec, log: logging.Logger):
+    def __init__(self, rows: int, recipe: Recipe, log: logging.Logger):
         self._rows = rows
-        self._options = options
+        self._recipe = recipe
         self._log = log
         self._started = self._epoch_started = self._told = time.monotonic()
         self._epoch = 0
@@ -121,11 +103,11 @@ class Progress:
     def batch_begins(self, batch: int) -> None:
         if not batch or not self._due(BATCHES_EVERY):
             return
-        rows = batch * self._options.batch_size
+        rows = batch * batch_sizes(self._recipe)(self._epoch - 1)
         self._log.info(
             "network: epoch %d/%d, %s of %s rows, %s rows/s",
             self._epoch,
-            self._options.max_epochs,
+            self._recipe.max_epochs,
             f"{rows:,}",
             f"{self._rows:,}",
             f"{rows / (self._told - self._epoch_started):,.0f}",
@@ -135,15 +117,14 @@ class Progress:
         logs["seconds"] = time.monotonic() - self._epoch_started
         if not self._due(EPOCHS_EVERY):
             return
-        left = (self._told - self._started) / self._epoch * (self._options.max_epochs - self._epoch)
+        left = (self._told - self._started) / self._epoch * (self._recipe.max_epochs - self._epoch)
         self._log.info(
-            "network: epoch %d/%d, loss %.4f, val_loss %.4f, val AUC %.4f, %s rows/s, "
-            "at most %.0f s left",
+            "network: epoch %d/%d, loss %.4f, val_loss %.4f, %s, %s rows/s, at most %.0f s left",
             self._epoch,
-            self._options.max_epochs,
+            self._recipe.max_epochs,
             logs["loss"],
             logs["val_loss"],
-            logs["val_auc"],
+            _metrics(logs),
             f"{self._rows / logs['seconds']:,.0f}",
             left,
         )
@@ -154,6 +135,11 @@ class Progress:
             return False
         self._told = now
         return True
+
+
+def _metrics(logs: Logs) -> str:
+    found = (name for name in logs if name.startswith("val_") and name != "val_loss")
+    return ", ".join(f"{name} {logs[name]:.4f}" for name in found)
 
 
 def _widest(train: Matrix) -> str:

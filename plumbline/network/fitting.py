@@ -1,49 +1,35 @@
-"""Training: from two matrices and a seed to a network with the best weights seen."""
+"""Training: from two sides of the split and a seed to a network with the best weights seen."""
 
 import logging
-import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from plumbline.baselines.auc import auc
 from plumbline.errors import LeakageError
-from plumbline.network import backend
-from plumbline.network.architecture import Network, embedding_width, inputs, untrained
-from plumbline.network.callbacks import SLOWDOWN, callbacks, plateau_patience
+from plumbline.network import architectures, backend, heads
+from plumbline.network.architectures import Network
+from plumbline.network.callbacks import callbacks
+from plumbline.network.examples import Examples, Units, arrays
+from plumbline.network.loop import epochs
+from plumbline.network.loop.feed import InMemory
+from plumbline.network.loop.steps import steps
+from plumbline.network.metrics import GREATER_IS_BETTER, measured
+from plumbline.network.optimisation.batches import batch_sizes
+from plumbline.network.optimisation.optimizer import optimizer
+from plumbline.network.optimisation.schedules import rates
 from plumbline.network.predictor import KerasPredictor
+from plumbline.network.recipe import Recipe, resolve
 from plumbline.network.smoke import smoke_test
-from plumbline.normalization.apply import load_matrix
-from plumbline.normalization.matrix import FIRST_VALUE, Matrix
+from plumbline.network.table import Table
+from plumbline.network.tasks import Objective, objective
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
 from plumbline.split.rows import Rows, TrainRows, ValRows
 
 log = logging.getLogger(__name__)
-
-VAL_BATCH_ROWS = 4096
-
-
-@dataclass(frozen=True, kw_only=True)
-class Examples:
-    """One side of the split, transformed."""
-
-    matrix: Matrix
-    labels: np.ndarray
-    """0 and 1: int8, shape (len(matrix),)."""
-
-    @classmethod
-    def of(cls, rows: Rows, normalization: Normalization) -> "Examples":
-        return cls(matrix=load_matrix(rows, normalization), labels=rows.labels())
-
-    @property
-    def targets(self) -> np.ndarray:
-        """Labels in the shape of the network's output."""
-        return self.labels.astype(np.float32)[:, None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,10 +38,10 @@ class Fitted:
 
     predictor: KerasPredictor
     val_scores: np.ndarray
-    """Scores of the validation rows in order: float64, shape (n,)."""
+    """Scores of the validation rows in order: float64, shape (n,) or (n, classes)."""
     history: dict[str, list[float]]
-    """Per epoch: loss, val_loss (both with the weights' penalty), val_auc, learning_rate and
-    seconds."""
+    """Per epoch: loss (with the weights' penalty), val_loss and the task's other metrics,
+    learning_rate and seconds."""
     best_epoch: int
     """The epoch whose weights were kept; the first is 1."""
     smoke_test: dict[str, Any]
@@ -66,11 +52,6 @@ class Fitted:
     """Wall time of the training, without loading the rows."""
 
 
-def cardinalities(normalization: Normalization) -> tuple[int, ...]:
-    """Codes per category column, unknown and missing included."""
-    return tuple(FIRST_VALUE + len(one.values) for one in normalization.categories)
-
-
 def fit(
     train: TrainRows,
     val: ValRows,
@@ -78,9 +59,7 @@ def fit(
     options: NetworkSpec,
     work: Path,
 ) -> Fitted:
-    """Train until the validation loss stops falling; the best epoch's weights are kept.
-
-    `work` is made, holds the best weights meanwhile, and is removed.
+    """Train until the validation rows' metric stops getting better; the best epoch is kept.
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
@@ -89,13 +68,10 @@ def fit(
     """
     _require_side(train, TrainRows, "fitted")
     _require_side(val, ValRows, "watched")
-    return _fit(
-        Examples.of(train, normalization),
-        Examples.of(val, normalization),
-        cardinalities(normalization),
-        options,
-        work,
-    )
+    goal = objective(train.coding.task, len(train.coding.classes), options)
+    examples = Examples.of(train, normalization)
+    table = Table.of(examples.matrix, normalization)
+    return fit_examples(examples, Examples.of(val, normalization), table, goal, options, work)
 
 
 def _require_side(rows: Rows, side: type[Rows], use: str) -> None:
@@ -107,23 +83,26 @@ def _require_side(rows: Rows, side: type[Rows], use: str) -> None:
         )
 
 
-def _fit(
+def fit_examples(
     train: Examples,
     val: Examples,
-    codes: Sequence[int],
+    table: Table,
+    goal: Objective,
     options: NetworkSpec,
     work: Path,
 ) -> Fitted:
+    """`fit` on transformed rows; the caller answers for `train` being training rows."""
     started = time.perf_counter()
-    network = _compiled(train.matrix, codes, options)
-    smoke = smoke_test(network, train.matrix.numeric.shape[1], codes, options.seed)
-    best_epoch, history = _trained(network, train, val, options, work)
-    predictor = _predictor(network, train.matrix)
+    recipe = resolve(options, table, goal)
+    units = Units.of(train.labels, goal)
+    training = compiled(table, goal, recipe)
+    predictor = _predictor(heads.scoring(training, goal, units), train)
+    smoke = smoke_test(predictor.network, table, goal, recipe.seed)
+    best_epoch, history = _trained(training, predictor, train, val, goal, units, recipe, work)
     seconds = time.perf_counter() - started
     log.info(
-        "network: %d epochs in %.0f s; the best is epoch %d with val_loss %.4f, val AUC %.4f",
-        *(len(history["loss"]), seconds, best_epoch),
-        *(history[name][best_epoch - 1] for name in ("val_loss", "val_auc")),
+        "network: %d epochs in %.0f s; the best is epoch %d with val_loss %.4f",
+        *(len(history["loss"]), seconds, best_epoch, history["val_loss"][best_epoch - 1]),
     )
     return Fitted(
         predictor=predictor,
@@ -131,70 +110,59 @@ def _fit(
         history=history,
         best_epoch=best_epoch,
         smoke_test=smoke,
-        hyperparameters=_hyperparameters(train.matrix, codes, options),
-        parameters=network.count_params(),
+        hyperparameters=hyperparameters(recipe, goal),
+        parameters=predictor.network.count_params(),
         seconds=seconds,
     )
 
 
-def _compiled(train: Matrix, codes: Sequence[int], options: NetworkSpec) -> Network:
-    backend.seed(options.seed)
-    import keras
-
-    network = untrained(train.numeric.shape[1], codes, options)
+def compiled(table: Table, goal: Objective, recipe: Recipe) -> Network:
+    """A network with fresh weights, ready to train: raw outputs, loss and optimizer."""
+    backend.seed(recipe.seed)
+    network = architectures.untrained(table, goal.outputs, recipe)
     network.compile(
-        optimizer=keras.optimizers.Adam(options.learning_rate),
-        loss=keras.losses.BinaryCrossentropy(),
-        **backend.compilation(),
+        optimizer=optimizer(recipe),
+        loss=heads.loss(goal, members=len(network.output.shape) == 3),
+        jit_compile=backend.jit_compile(),
     )
     return network
 
 
+def _predictor(scoring: Network, train: Examples) -> KerasPredictor:
+    scoring.jit_compile = backend.jit_compile()
+    return KerasPredictor(network=scoring, names=train.matrix.names)
+
+
 def _trained(
-    network: Network, train: Examples, val: Examples, options: NetworkSpec, work: Path
+    training: Network,
+    predictor: KerasPredictor,
+    train: Examples,
+    val: Examples,
+    goal: Objective,
+    units: Units,
+    recipe: Recipe,
+    work: Path,  # noqa: ARG001
 ) -> tuple[int, dict[str, list[float]]]:
-    watched = KerasPredictor(network=network, names=train.matrix.names)
-    work.mkdir(parents=True)
-    try:
-        history = network.fit(
-            inputs(train.matrix),
-            train.targets,
-            batch_size=options.batch_size,
-            epochs=options.max_epochs,
-            verbose=0,
-            validation_data=(inputs(val.matrix), val.targets),
-            validation_batch_size=VAL_BATCH_ROWS,
-            callbacks=callbacks(
-                network,
-                train.matrix,
-                options,
-                val_auc=lambda: auc(val.labels, watched.predict(val.matrix)),
-                best_weights=work / "best.weights.h5",
-                log=log,
-            ),
-        ).history
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    losses = history["val_loss"]
-    return losses.index(min(losses)) + 1, {k: [float(v) for v in history[k]] for k in history}
+    def validate() -> dict[str, float]:
+        found = measured(goal, units, val.labels, predictor.predict(val.matrix))
+        return {f"val_{name}": value for name, value in found.items()}
+
+    stepping = steps(training)
+    history = epochs.fit(
+        training,
+        stepping,
+        InMemory(stepping, arrays(train, goal, units), len(train.matrix), recipe.seed),
+        epochs=recipe.max_epochs,
+        batch_size=batch_sizes(recipe),
+        rates=rates(recipe),
+        validate=validate,
+        callbacks=callbacks(training, train.matrix, recipe, log),
+    )
+    watched = history[f"val_{recipe.monitor}"]
+    best = max(watched) if recipe.monitor in GREATER_IS_BETTER else min(watched)
+    return watched.index(best) + 1, {k: [float(v) for v in history[k]] for k in history}
 
 
-def _predictor(network: Network, train: Matrix) -> KerasPredictor:
-    """The network alone: a compiled one would be saved with its optimizer, twice its size."""
-    import keras
-
-    alone: Network = keras.Model(network.input, network.output, name=network.name)
-    alone.jit_compile = backend.compilation()["jit_compile"]
-    return KerasPredictor(network=alone, names=train.names)
-
-
-def _hyperparameters(train: Matrix, codes: Sequence[int], options: NetworkSpec) -> dict[str, Any]:
-    widths = map(embedding_width, codes)
-    return {
-        **options.model_dump(mode="json"),
-        "optimizer": "adam",
-        "loss": "binary_crossentropy",
-        "embedding_widths": dict(zip(train.category_names, widths, strict=True)),
-        "plateau_patience": plateau_patience(options),
-        "plateau_factor": SLOWDOWN,
-    }
+def hyperparameters(recipe: Recipe, goal: Objective) -> dict[str, Any]:
+    """What the network was made and trained with, as JSON types."""
+    return {**asdict(recipe), **asdict(goal)}

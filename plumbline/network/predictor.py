@@ -13,7 +13,8 @@ import numpy as np
 from plumbline.baselines.predictor import Predictor, require_columns
 from plumbline.errors import BundleError
 from plumbline.network import backend
-from plumbline.network.architecture import Network, inputs
+from plumbline.network.architectures import Network
+from plumbline.network.examples import inputs
 from plumbline.normalization.matrix import Matrix
 
 _MODEL, _COLUMNS = "model.keras", "columns.json"
@@ -34,7 +35,7 @@ class KerasPredictor(Predictor):
     """Keras on JAX gives the network's weights away while it predicts."""
 
     def predict(self, matrix: Matrix) -> np.ndarray:
-        """Computed in float32, returned as float64.
+        """Computed in float32, returned as float64: shape (n,), or (n, classes) for several.
 
         On one machine and backend a row's score is the same to the last bit, whichever rows
         are asked for with it and in whatever order.
@@ -42,7 +43,9 @@ class KerasPredictor(Predictor):
         require_columns(matrix, self.names)
         starts = range(0, len(matrix), BATCH_ROWS)
         parts = [self._scores(matrix.take(slice(at, at + BATCH_ROWS))) for at in starts]
-        return np.concatenate([np.empty(0), *parts])
+        width = self.network.output_shape[-1]
+        empty = np.empty((0, width)[: 1 + (width > 1)])
+        return np.concatenate([empty, *parts])
 
     def _scores(self, block: Matrix) -> np.ndarray:
         padding = BATCH_ROWS - len(block)
@@ -51,7 +54,8 @@ class KerasPredictor(Predictor):
         }
         with self._alone:
             scores = self.network.predict_on_batch(rows)
-        return scores[: len(block), 0].astype(np.float64)
+        kept = scores[: len(block)].astype(np.float64)
+        return kept[:, 0] if kept.shape[1] == 1 else kept
 
     def weights_sha256(self) -> str:
         """SHA-256 over the weights' bytes, in the network's order: equal digests, equal bits."""
@@ -76,7 +80,7 @@ class KerasPredictor(Predictor):
             network: Any = keras.saving.load_model(folder / _MODEL, compile=False, safe_mode=True)
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise _malformed(folder, error) from error
-        network.jit_compile = backend.compilation()["jit_compile"]
+        network.jit_compile = backend.jit_compile()
         return cls(network=network, names=tuple(columns))
 
 

@@ -6,6 +6,7 @@ owners and schedules are part of none.
 """
 
 from plumbline.spec.audit import AuditSpec, Expectation, Severity
+from plumbline.spec.network import BatchPhase, NetworkSpec, SearchSpec
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
 from plumbline.spec.source import FeatureKind, SourceSpec, Task
@@ -22,7 +23,6 @@ from plumbline.spec.splits import (
 from plumbline.spec.stages import (
     BaselinesSpec,
     EvaluationSpec,
-    NetworkSpec,
     NormalizationSpec,
     ReleaseSpec,
     ScheduleSpec,
@@ -32,6 +32,7 @@ from plumbline.spec.stages import (
 __all__ = [
     "AuditSpec",
     "BaselinesSpec",
+    "BatchPhase",
     "ColumnSplit",
     "EvaluationSpec",
     "Expectation",
@@ -47,6 +48,7 @@ __all__ = [
     "ReleaseSpec",
     "Scalar",
     "ScheduleSpec",
+    "SearchSpec",
     "Severity",
     "Shares",
     "SourceSpec",

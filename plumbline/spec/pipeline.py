@@ -12,13 +12,13 @@ from pydantic import (
 
 from plumbline.spec.audit import AuditSpec
 from plumbline.spec.explained import explain
+from plumbline.spec.network import NetworkSpec
 from plumbline.spec.options import Identifier, Options
 from plumbline.spec.source import SourceSpec
 from plumbline.spec.splits import HashSplit, SplitSpec, StratifiedSplit, TemporalSplit
 from plumbline.spec.stages import (
     BaselinesSpec,
     EvaluationSpec,
-    NetworkSpec,
     NormalizationSpec,
     ReleaseSpec,
     ScheduleSpec,

@@ -1,8 +1,8 @@
 """Options of the stages after the split."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field
 
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 
@@ -39,41 +39,6 @@ class BaselinesSpec(Options):
     sufficient_score: Fraction | None = None
     """Validation AUC that is good enough: a baseline whose interval's lower end reaches it
     closes the gate, and no network is trained. Unset: the gate always opens."""
-
-
-class NetworkSpec(Options):
-    """The Keras network and its training."""
-
-    architecture: Literal["dense"] = "dense"
-    """dense: fully connected layers with batch normalization and dropout."""
-    widths: list[Annotated[int, Field(ge=1)]] = Field(default=[256, 128], min_length=1)
-    """Units of each hidden layer."""
-    dropout: list[Annotated[float, Field(ge=0, lt=1)]] = Field(
-        default=[0.3, 0.2], validate_default=True
-    )
-    """Dropout rate after each hidden layer."""
-    l2: float = Field(default=1e-4, ge=0)
-    """L2 penalty on the hidden kernels."""
-    learning_rate: float = Field(default=5e-4, gt=0)
-    """Adam's initial step size."""
-    batch_size: int = Field(default=256, ge=1)
-    """Rows per step."""
-    max_epochs: int = Field(default=60, ge=1)
-    """Upper bound on passes over the training rows."""
-    patience: int = Field(default=6, ge=1)
-    """Epochs without a better validation loss before training stops."""
-    seed: int = Field(default=0, ge=0)
-    """Seeds initial weights, dropout and shuffling."""
-
-    @field_validator("dropout")
-    @classmethod
-    def _one_rate_per_layer(cls, dropout: list[float], info: ValidationInfo) -> list[float]:
-        widths = info.data.get("widths")
-        if widths is not None and len(dropout) != len(widths):
-            raise ValueError(
-                f"{len(dropout)} dropout rates for {len(widths)} widths; give one rate per layer"
-            )
-        return dropout
 
 
 class EvaluationSpec(Options):

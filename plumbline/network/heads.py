@@ -1,0 +1,67 @@
+"""From raw outputs to a loss, and to what the network says."""
+
+from typing import Any
+
+from plumbline.network.architectures import Network
+from plumbline.network.examples import Units
+from plumbline.network.tasks import Objective
+
+
+def scoring(training: Network, objective: Objective, units: Units) -> Network:
+    """The network that is released: it shares all weights with `training`.
+
+    Its output is the probability of each class, shape (n, outputs), the mean of an ensemble's
+    members; for regression the prediction in the label's own units.
+    """
+    import keras
+
+    said = training.output
+    if objective.activation != "linear":
+        said = keras.layers.Activation(objective.activation, dtype="float32", name="probability")(
+            said
+        )
+    if len(said.shape) == 3:
+        said = keras.layers.GlobalAveragePooling1D(name="mean_of_members", dtype="float32")(said)
+    if objective.task == "regression":
+        said = keras.layers.Rescaling(
+            units.scale, offset=units.mean, dtype="float32", name="own_units"
+        )(said)
+    return keras.Model(training.input, said, name=training.name)
+
+
+def loss(objective: Objective, *, members: bool) -> Any:
+    """The loss of raw outputs: a `keras.losses.Loss`.
+
+    members: the outputs are an ensemble's, (n, members, outputs); the loss is then the mean of
+    the members' losses, never the loss of their mean (Gorishniy et al., TabM, 2024).
+    """
+    import keras
+
+    named = {
+        "binary_crossentropy": keras.losses.BinaryCrossentropy,
+        "categorical_crossentropy": keras.losses.CategoricalCrossentropy,
+        "sparse_categorical_crossentropy": keras.losses.SparseCategoricalCrossentropy,
+        "mean_squared_error": keras.losses.MeanSquaredError,
+        "mean_absolute_error": keras.losses.MeanAbsoluteError,
+        "huber": keras.losses.Huber,
+    }
+    options: dict[str, Any] = {}
+    if objective.activation != "linear":
+        options["from_logits"] = True
+    if objective.label_smoothing:
+        options["label_smoothing"] = objective.label_smoothing
+    one = named[objective.loss](**options)
+    return _of_members(one) if members else one
+
+
+def _of_members(one: Any) -> Any:
+    import keras
+
+    class MembersLoss(keras.losses.Loss):
+        """Each member's loss against the same target."""
+
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            shape = (1, y_pred.shape[1], 1)
+            return one.call(keras.ops.tile(y_true[:, None, :], shape), y_pred)
+
+    return MembersLoss(name="members_loss")

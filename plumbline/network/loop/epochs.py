@@ -1,0 +1,102 @@
+"""Epoch after epoch, with Keras' callbacks and history."""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from plumbline.network.architectures import Network
+from plumbline.network.loop.feed import Feed, Portion
+from plumbline.network.loop.steps import Steps, learning_rate
+
+FIRST_STEPS, SECONDS = 16, 1.0
+"""Steps of the first compiled call, and how long later ones should take: callbacks run in
+between, and Ctrl-C is heard."""
+
+Rates = Callable[[int, int], np.ndarray]
+"""Epoch, and its number of steps, to a factor of the learning rate for every step."""
+
+
+def fit(
+    training: Network,
+    steps: Steps,
+    feed: Feed,
+    *,
+    epochs: int,
+    batch_size: Callable[[int], int],
+    rates: Rates,
+    validate: Callable[[], dict[str, float]],
+    callbacks: Sequence[Any],
+    first_epoch: int = 0,
+) -> dict[str, list[float]]:
+    """Train a compiled model; returns Keras' history.
+
+    As `keras.Model.fit`: callbacks get the same calls, `model.stop_training` ends the training
+    after the epoch, and a callback that sets the optimizer's learning rate sets the height
+    that `rates` is multiplied with. Between two calls of `on_train_batch_*` lie several steps,
+    as with `steps_per_execution`.
+
+    batch_size: rows per step of an epoch. validate: what is added to the epoch's logs.
+    """
+    import keras
+
+    listed: Any = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=training, epochs=epochs
+    )
+    training.stop_training = False
+    listed.on_train_begin()
+    logs: dict[str, float] = {}
+    for epoch in range(first_epoch, epochs):
+        training.reset_metrics()
+        listed.on_epoch_begin(epoch)
+        size = batch_size(epoch)
+        _Epoch(training, steps, listed, size).run(feed, epoch, rates)
+        logs = {name: float(value) for name, value in training.get_metrics_result().items()}
+        logs |= validate()
+        listed.on_epoch_end(epoch, logs)
+        if training.stop_training:
+            break
+    listed.on_train_end(logs)
+    return training.history.history
+
+
+class _Epoch:
+    def __init__(self, training: Network, steps: Steps, callbacks: Any, size: int):
+        self._training = training
+        self._steps = steps
+        self._callbacks = callbacks
+        self._size = size
+        self._each = FIRST_STEPS
+        self._done = 0
+
+    def run(self, feed: Feed, epoch: int, rates: Rates) -> None:
+        rate = learning_rate(self._training.optimizer)
+        height = float(rate.numpy())
+        course = rates(epoch, math.ceil(feed.rows / self._size)) * height
+        for portion in feed.epoch(epoch):
+            self._portion(portion, course)
+        rate.assign(height)
+
+    def _portion(self, portion: Portion, course: np.ndarray) -> None:
+        order = self._steps.order(portion.order)
+        count = math.ceil(len(portion.order) / self._size)
+        # Equally long for every portion of an epoch, so that nothing is compiled anew.
+        here = np.resize(course[self._done : self._done + count], count)
+        start = 0
+        while start < count:
+            stop = min(count, start + self._each)
+            self._callbacks.on_train_batch_begin(self._done + start)
+            began = time.monotonic()
+            self._steps.run(portion.placed, order, self._size, here, start, stop)
+            self._each = _next(stop - start, time.monotonic() - began)
+            self._callbacks.on_train_batch_end(
+                self._done + stop - 1, self._training.get_metrics_result()
+            )
+            start = stop
+        self._done += count
+
+
+def _next(steps: int, seconds: float) -> int:
+    return max(1, min(4 * steps, round(steps * SECONDS / max(seconds, 1e-6))))

@@ -1,0 +1,75 @@
+"""JAX only: an epoch's steps in one compiled loop."""
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from plumbline.network.architectures import Network
+from plumbline.network.loop.steps import learning_rate
+
+
+class JaxSteps:
+    """See `Steps`. The state of model, optimizer and metrics is carried through the loop."""
+
+    def __init__(self, training: Network):
+        import jax
+
+        self._jax: Any = jax
+        self._training = training
+        self._full = jax.jit(self._loop, static_argnames="size")
+        self._last = jax.jit(self._step)
+
+    def place(self, arrays: Any) -> Any:
+        return self._jax.tree.map(self._jax.numpy.asarray, arrays)
+
+    def order(self, places: np.ndarray) -> Any:
+        return self._jax.numpy.asarray(places, self._jax.numpy.int32)
+
+    def run(
+        self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
+    ) -> None:
+        optimizer = self._training.optimizer
+        optimizer.build(self._training.trainable_variables)
+        variables = self._variables()
+        self._rate = next(
+            at for at, one in enumerate(variables[2]) if one is learning_rate(optimizer)
+        )
+        state = tuple([one.value for one in part] for part in variables)
+        rates = self._jax.numpy.asarray(rates, np.float32)
+        full = len(order) // size
+        state = self._full(state, placed, order, rates, start, min(stop, full), size=size)
+        if stop > full:
+            state = self._last(state, placed, order[full * size :], rates[full])
+        for part, values in zip(variables, state, strict=True):
+            for one, value in zip(part, values, strict=True):
+                one.assign(value)
+
+    def _variables(self) -> tuple[list[Any], ...]:
+        model = self._training
+        return (
+            model.trainable_variables,
+            model.non_trainable_variables,
+            model.optimizer.variables,
+            model.metrics_variables,
+        )
+
+    def _loop(
+        self, state: Any, placed: Any, order: Any, rates: Any, start: Any, stop: Any, *, size: int
+    ) -> Any:
+        def step(number: Any, state: Any) -> Any:
+            here = self._jax.lax.dynamic_slice_in_dim(order, number * size, size)
+            return self._step(state, placed, here, rates[number])
+
+        return self._jax.lax.fori_loop(start, stop, step, state)
+
+    def _step(self, state: Any, placed: Any, here: Any, rate: Any) -> Any:
+        trainable, fixed, optimizer, metrics = state
+        optimizer = [rate if at == self._rate else one for at, one in enumerate(optimizer)]
+        batch = self._jax.tree.map(partial(_taken, here), placed)
+        data = (batch["x"], batch["y"], batch.get("weight"))
+        return self._training.train_step((trainable, fixed, optimizer, metrics), data)[1]
+
+
+def _taken(here: Any, rows: Any) -> Any:
+    return rows.at[here].get(mode="promise_in_bounds")

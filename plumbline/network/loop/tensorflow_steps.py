@@ -1,0 +1,48 @@
+"""TensorFlow only: an epoch's steps in one `tf.function`."""
+
+from typing import Any
+
+import numpy as np
+
+from plumbline.network.architectures import Network
+
+
+class TensorFlowSteps:
+    """See `Steps`. A `while` loop in the graph calls `train_step`; batches are gathered there."""
+
+    def __init__(self, training: Network):
+        import tensorflow
+
+        self._tf: Any = tensorflow
+        self._training = training
+        self._run = tensorflow.function(self._loop, reduce_retracing=True, autograph=False)
+
+    def place(self, arrays: Any) -> Any:
+        return self._tf.nest.map_structure(self._tf.constant, arrays)
+
+    def order(self, places: np.ndarray) -> Any:
+        return self._tf.constant(places, self._tf.int32)
+
+    def run(
+        self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
+    ) -> None:
+        tf = self._tf
+        # Variables cannot be made inside the loop.
+        self._training.optimizer.build(self._training.trainable_variables)
+        rates = tf.constant(rates, tf.float32)
+        self._run(placed, order, tf.constant(size), rates, tf.constant(start), tf.constant(stop))
+
+    def _loop(self, placed: Any, order: Any, size: Any, rates: Any, start: Any, stop: Any) -> None:
+        from plumbline.network.loop.steps import learning_rate
+
+        tf = self._tf
+        rate = learning_rate(self._training.optimizer)
+
+        def step(number: Any) -> Any:
+            rate.assign(rates[number])
+            here = order[number * size : (number + 1) * size]
+            batch = tf.nest.map_structure(lambda one: tf.gather(one, here), placed)
+            self._training.train_step((batch["x"], batch["y"], batch.get("weight")))
+            return number + 1
+
+        tf.while_loop(lambda number: number < stop, step, [start], parallel_iterations=1)

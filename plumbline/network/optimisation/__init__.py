@@ -1,0 +1,1 @@
+"""How weights move: optimizer, course of the learning rate, batch sizes, precision."""

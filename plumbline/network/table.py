@@ -1,0 +1,67 @@
+"""What an architecture may know of the training rows before it has seen one."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from plumbline.normalization.matrix import FIRST_VALUE, Matrix
+from plumbline.normalization.parameters import Normalization
+
+SAMPLE_ROWS = 100_000
+"""Training rows that quantiles are taken from at most: evenly spaced ones (count)."""
+
+GRID = 1024
+"""Steps of the quantile grid (count)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Sizes, names and quantiles of the normalized training rows."""
+
+    rows: int
+    """Training rows (count)."""
+    numeric_names: tuple[str, ...]
+    category_names: tuple[str, ...]
+    cardinalities: tuple[int, ...]
+    """Codes per category column, unknown and missing included."""
+    quantiles: np.ndarray
+    """Quantiles of each number at equal steps from 0 to 1: float32, shape (numbers, GRID + 1)."""
+
+    @classmethod
+    def of(cls, train: Matrix, normalization: Normalization) -> "Table":
+        """The table of the training rows' matrix; never give it other rows."""
+        return cls.described(train, cardinalities(normalization))
+
+    @classmethod
+    def described(
+        cls, train: Matrix, cardinalities: tuple[int, ...], rows: int | None = None
+    ) -> "Table":
+        """The table of `rows` training rows, of which `train` holds all or a sample."""
+        step = max(1, len(train) // SAMPLE_ROWS)
+        sample = np.sort(train.numeric[::step], axis=0)
+        places = np.linspace(0, max(0, len(sample) - 1), GRID + 1).round().astype(int)
+        return cls(
+            rows=rows or len(train),
+            numeric_names=train.numeric_names,
+            category_names=train.category_names,
+            cardinalities=cardinalities,
+            quantiles=np.ascontiguousarray(sample[places].T),
+        )
+
+    @property
+    def two_valued(self) -> tuple[bool, ...]:
+        """Whether a number has two values at most: an indicator, or a flag. No need of bins."""
+        return tuple(len(np.unique(one)) <= 2 for one in self.quantiles)
+
+    def edges(self, column: int, bins: int) -> np.ndarray:
+        """Edges of at most `bins` intervals that hold about equally many training rows each.
+
+        float32, strictly rising, at least two where the column is not constant.
+        """
+        places = np.linspace(0, GRID, bins + 1).round().astype(int)
+        return np.unique(self.quantiles[column][places])
+
+
+def cardinalities(normalization: Normalization) -> tuple[int, ...]:
+    """Codes per category column, unknown and missing included."""
+    return tuple(FIRST_VALUE + len(one.values) for one in normalization.categories)
