@@ -21,8 +21,8 @@ def model_asset(
 ) -> dg.MaterializeResult:
     """Record a trained candidate in the registry and in Dagster.
 
-    `training` is the candidate's training.json: rows, seconds, hyperparameters and the
-    validation AUC with its interval.
+    `training` is the candidate's training.json: rows, seconds, hyperparameters and what it
+    does on the validation rows.
     """
     bench.registry.record(
         "model_versions",
@@ -36,7 +36,6 @@ def model_asset(
         training_seconds=training["seconds"],
         **bench.identity,
     )
-    auc = training["val"]["auc"]
     return materialized(
         bench,
         kind,
@@ -45,12 +44,18 @@ def model_asset(
         checks=checks,
         metadata={
             "model_version": bench.chain.model(kind),
-            "val_auc": auc["value"],
-            "val_auc_low": auc["low"],
-            "val_auc_high": auc["high"],
+            **_validated(training["val"]),
             "training_rows": training["rows"],
             "training_seconds": training["seconds"],
             "hyperparameters": dg.MetadataValue.json(training["hyperparameters"]),
             **metadata,
         },
     )
+
+
+def _validated(val: Mapping[str, Any]) -> dict[str, float]:
+    """Metrics of the validation rows, the AUC with its interval where there is one."""
+    found = {f"val_{name}": value for name, value in val.get("metrics", {}).items()}
+    if auc := val.get("auc"):
+        found |= {"val_auc": auc["value"], "val_auc_low": auc["low"], "val_auc_high": auc["high"]}
+    return found

@@ -1,29 +1,46 @@
 """The network: trained where the gate is open, withheld with its reason where it is closed."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
+from assets import diagnosis
 from assets.models import model_asset
-from assets.recording import materialized, picture
+from assets.recording import materialized, picture, table
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import figures
 from plumbline.network import training
+from plumbline.network.diagnosis.findings import CHECKS
 from plumbline.spec import PipelineSpec
 from plumbline.versions import fingerprint
 
 
 def network_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
+    """Behind the gate for the binary task; without one for the others, which have no baselines."""
+    gated = spec.source.task == "binary"
+    condition = (
+        "trained only if the gate is open"
+        if gated
+        else f"trained without a gate: there are no baselines for the {spec.source.task} task, "
+        "so that nothing is evaluated on the test rows or released"
+    )
     return stage_asset(
         spec,
         root,
         "network",
-        _train_or_withhold,
-        after=["normalization", "baseline_gate"],
+        _train_or_withhold if gated else _train,
+        after=[
+            "normalization",
+            *(["baseline_gate"] if gated else []),
+            *(["network_search"] if spec.network.search else []),
+        ],
         kinds={"keras"},
-        description=f"A {spec.network.architecture} Keras network, trained only if the gate is "
-        "open.",
+        description=f"A Keras network ({spec.network.architecture}), {condition}.",
+        checks=CHECKS,
+        blocking=False,
     )
 
 
@@ -37,6 +54,7 @@ def _withhold(bench: Workbench) -> dg.MaterializeResult:
         "network",
         folder=bench.folder("baseline_gate"),
         data_version=fingerprint(withheld_by=bench.chain.version("baseline_gate")),
+        checks=diagnosis.not_asked(bench.spec, bench.gate.reason),
         metadata={"status": "withheld", "reason": bench.gate.reason},
     )
 
@@ -48,17 +66,19 @@ def _train(bench: Workbench) -> dg.MaterializeResult:
             bench.split.train(),
             bench.split.validation(),
             bench.normalization,
-            bench.spec.network,
+            bench.network_options,
             folder,
         ),
     )
     trained = training.load(made.folder, bench.chain.model("network"))
-    curves = figures.learning_curves(trained.history, trained.training["best_epoch"])
+    curves = figures.learning_curves(
+        trained.history, trained.training["best_epoch"], trained.metric
+    )
     return model_asset(
         bench,
         "network",
         made,
-        trained.training,
+        {**trained.training, "hyperparameters": _hyperparameters(bench, trained.training)},
         {
             "status": "trained",
             "backend": trained.training["backend"],
@@ -66,5 +86,34 @@ def _train(bench: Workbench) -> dg.MaterializeResult:
             "best_epoch": trained.training["best_epoch"],
             "smoke_test": dg.MetadataValue.json(trained.training["smoke_test"]),
             "learning_curves": picture(curves),
+            **_range_test(trained.training),
+            **_classes(trained.training),
         },
+        checks=diagnosis.checks(bench.spec, trained.findings),
     )
+
+
+def _hyperparameters(bench: Workbench, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With the search that they come from, if there was one."""
+    given, found = record["hyperparameters"], bench.search
+    if found is None:
+        return given
+    search = {"study": found.study, "trial": found.best + 1, "trials": len(found.trials)}
+    return {**given, "search": search}
+
+
+def _range_test(record: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+    """Where `network.range_test` was asked for."""
+    found = record.get("range_test")
+    if not found:
+        return {}
+    used = record["hyperparameters"]["learning_rate"]
+    drawn = figures.range_test(found["rates"], found["losses"], found["suggested"], used)
+    return {"range_test": picture(drawn)}
+
+
+def _classes(record: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+    """How each class of the validation rows is told from the others, and what it weighed."""
+    classes, weights = record["val"].get("classes"), record["weights"]["classes"]
+    shown = {"classes": table(classes)} if classes else {}
+    return {**shown, "class_weights": dg.MetadataValue.json(weights)} if weights else shown

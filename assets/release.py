@@ -8,6 +8,7 @@ from assets.recording import materialized
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.errors import BundleError
+from plumbline.network.training import TrainedNetwork
 from plumbline.release import bundle, promotion, scoring
 from plumbline.release.bundle import load_bundle
 from plumbline.spec import PipelineSpec
@@ -72,6 +73,7 @@ def _build(bench: Workbench, folder: Path) -> None:
             "evaluation_version": bench.chain.version("evaluation"),
             "bundle_version": bench.chain.version("release"),
         },
+        findings=bench.winner.findings if isinstance(bench.winner, TrainedNetwork) else None,
         test_reads=ledger.test_reads(bench.registry, bench.spec.name, bench.dataset_version),
         root=bench.root,
         folder=folder,

@@ -65,25 +65,30 @@ def _split(bench: Workbench) -> dg.MaterializeResult:
 
 def _sides(certified: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     for name, side in certified["sides"].items():
-        yield {"side": name, **{k: _told(v) for k, v in side.items() if k != "classes"}}
+        shown = {k: _told(v) for k, v in side.items() if k not in ("classes", "labels")}
+        yield {"side": name, **shown}
 
 
 def _told(value: Any) -> Any:
     """An estimate with its interval as one cell; anything else as it is."""
     if not isinstance(value, Mapping):
         return value
+    if "value" not in value:
+        return ", ".join(f"{name} {number:,.6g}" for name, number in value.items())
     return "{value:.4g} ({low:.4g} to {high:.4g})".format(**value)
 
 
 def _classes(certified: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
-    """For a multiclass label: a row per class, with its count and rate on every side."""
+    """For several classes or labels: a row for each, with its count and rate on every side."""
     sides = certified["sides"]
-    if certified["task"] != "multiclass":
+    names = {"multiclass": ("classes", "class"), "multilabel": ("labels", "label")}
+    if certified["task"] not in names:
         return {}
+    many, one = names[certified["task"]]
     return {
-        "classes": table(
-            {"class": name, **{side: _counted(one["classes"][name]) for side, one in sides.items()}}
-            for name in sides["train"]["classes"]
+        many: table(
+            {one: name, **{side: _counted(facts[many][name]) for side, facts in sides.items()}}
+            for name in sides["train"][many]
         )
     }
 

@@ -22,7 +22,8 @@ from plumbline.normalization import apply
 from plumbline.normalization.parameters import Normalization
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry, Row
-from plumbline.spec import PipelineSpec
+from plumbline.search.result import SearchResult
+from plumbline.spec import NetworkSpec, PipelineSpec
 from plumbline.split import split
 from plumbline.store import ArtifactStore
 from plumbline.versions import DatasetVersion
@@ -101,6 +102,19 @@ class Workbench:
     @cached_property
     def gate(self) -> Gate:
         return load_gate(self.folder("baseline_gate"))
+
+    @cached_property
+    def search(self) -> SearchResult | None:
+        """What the search found, or None where none is declared."""
+        if self.spec.network.search is None:
+            return None
+        return SearchResult.load(self.folder("network_search"))
+
+    @property
+    def network_options(self) -> NetworkSpec:
+        """The declared network, with what the search chose."""
+        declared = self.spec.network
+        return self.search.network(declared) if self.search else declared
 
     @cached_property
     def network(self) -> network_training.TrainedNetwork | None:

@@ -14,6 +14,7 @@ from assets.network import network_asset
 from assets.normalization import normalization_asset
 from assets.optimism import optimism_asset
 from assets.release import predictions_asset, release_asset
+from assets.search import search_asset
 from assets.snapshot import snapshot_asset
 from assets.split import split_asset
 from assets.training_features import training_features_asset
@@ -59,11 +60,14 @@ class TrainingPipeline(dg.Component):
 def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
     """The graph of one pipeline; `source.sql` is relative to `root`.
 
-    It ends with the data where the task is one that no model is built for yet.
+    It ends with the network where the task is one that there are no baselines for: nothing
+    is compared, evaluated on the test rows or released.
     """
     assets = data_assets(spec, root)
     if spec.source.task == "binary":
         assets += model_assets(spec, root)
+    else:
+        assets += network_assets(spec, root)
     job = dg.define_asset_job(
         name=spec.name,
         selection=dg.AssetSelection.assets(*(one.key for one in assets)),
@@ -99,6 +103,12 @@ def data_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
     ]
 
 
+def network_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
+    """The network, after a search for its options where one is declared."""
+    search = [search_asset(spec, root)] if spec.network.search else []
+    return [*search, network_asset(spec, root)]
+
+
 def model_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
     """From the baselines to a released model's predictions."""
     return [
@@ -106,7 +116,7 @@ def model_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
         baseline_asset(spec, root, "xgboost"),
         optimism_asset(spec, root),
         gate_asset(spec, root),
-        network_asset(spec, root),
+        *network_assets(spec, root),
         evaluation_asset(spec, root),
         release_asset(spec, root),
         predictions_asset(spec, root),

@@ -6,11 +6,12 @@ normalization version can stand on every materialization, the snapshot's include
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from plumbline.environment import installed, keras_backend
+from plumbline.network.architectures.own import own_code
 from plumbline.spec import PipelineSpec
 from plumbline.versions import (
     DatasetVersion,
@@ -78,6 +79,9 @@ STAGES: Mapping[str, Stage] = {
         options=lambda spec: {
             "split": _dump(spec.split),
             **_source(spec, *_LABEL, "key", "timestamp", "group", "drop", "kinds"),
+            # Named only where it is declared, so that earlier versions stay what they are.
+            **(_source(spec, "weight") if spec.source.weight else {}),
+            **({"labels": spec.source.label_columns} if spec.source.task == "multilabel" else {}),
         },
         inputs=("snapshot",),
     ),
@@ -141,9 +145,10 @@ STAGES: Mapping[str, Stage] = {
         inputs=("random_forest", "xgboost"),
     ),
     "network": Stage(
-        code=("plumbline.network",),
+        code=("plumbline.network", "plumbline.spec.tasks"),
         options=lambda spec: {
             "network": _dump(spec.network),
+            "own_code": own_code(spec.network.architecture),
             "backend": keras_backend(),
             "environment": installed("keras", keras_backend(), "numpy"),
         },
@@ -172,9 +177,36 @@ STAGES: Mapping[str, Stage] = {
 }
 
 
+def _searching(spec: PipelineSpec) -> Options:
+    space = spec.network.search.space if spec.network.search else {}
+    named = space.get("architecture", [])
+    return {
+        **STAGES["network"].options(spec),
+        "own_codes": [own_code(one) for one in named] if isinstance(named, list) else [],
+        "search_environment": installed("optuna"),
+    }
+
+
+SEARCH = Stage(
+    code=("plumbline.search", "plumbline.network"),
+    options=_searching,
+    inputs=("normalization",),
+)
+
+
+def stages(spec: PipelineSpec) -> Mapping[str, Stage]:
+    """The stages of a pipeline, each after its inputs. A search is one where it is declared."""
+    if spec.network.search is None:
+        return STAGES
+    listed, at = list(STAGES.items()), list(STAGES).index("network")
+    network = replace(STAGES["network"], inputs=(*STAGES["network"].inputs, "network_search"))
+    searched = {"network_search": SEARCH, "network": network}
+    return {**dict(listed[:at]), **searched, **dict(listed[at + 1 :])}
+
+
 def stage_code_version(spec: PipelineSpec, stage: str) -> str:
     """Code and options of one stage, without its inputs: Dagster's `code_version`."""
-    described = STAGES[stage]
+    described = stages(spec)[stage]
     return fingerprint(
         code={package: code_version(package) for package in described.code},
         options=described.options(spec),
@@ -206,7 +238,7 @@ class Chain:
             "previous_snapshot": fingerprint(digest=self.previous),
             "audit_sql": fingerprint(files=self.audit_sql),
         }
-        for name, stage in STAGES.items():
+        for name, stage in stages(self.spec).items():
             made[name] = fingerprint(
                 stage=name,
                 code_and_options=stage_code_version(self.spec, name),

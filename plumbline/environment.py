@@ -1,5 +1,6 @@
 """What surrounds a run: where things lie, and which software is installed."""
 
+import ctypes.util
 import json
 import os
 import platform
@@ -34,3 +35,33 @@ def installed(*distributions: str) -> dict[str, str]:
         "machine": platform.machine(),
         **{name: metadata.version(name) for name in distributions},
     }
+
+
+def accelerator(root: Path = Path("/")) -> str:
+    """What networks are trained on: gpu or cpu, found without importing a backend.
+
+    gpu where the driver has made a device for one, nothing in the environment hides it, and
+    the software is installed through which the backend would use it.
+
+    root: below which `dev` lies.
+    """
+    found = any(one.name[6:].isdigit() for one in (root / "dev").glob("nvidia*"))
+    if not found or os.environ.get("CUDA_VISIBLE_DEVICES", "0").strip() in {"", "-1"}:
+        return "cpu"
+    return "gpu" if _uses_gpu(keras_backend()) else "cpu"
+
+
+def _uses_gpu(backend: str) -> bool:
+    if backend == "jax":
+        named = os.environ.get("JAX_PLATFORMS", "").split(",")
+        allowed = named == [""] or bool({"cuda", "gpu"} & set(named))
+        return allowed and _any_installed("jax-cuda12-plugin", "jax-cuda13-plugin")
+    # TensorFlow's own wheel has the code; CUDA's libraries come beside it, or with the system.
+    if _any_installed("nvidia-cudnn-cu12", "nvidia-cudnn-cu13"):
+        return True
+    return ctypes.util.find_library("cudnn") is not None
+
+
+def _any_installed(*distributions: str) -> bool:
+    known = {one.name.lower() for one in metadata.distributions() if one.name}
+    return not known.isdisjoint(distributions)

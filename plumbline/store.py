@@ -3,7 +3,8 @@
 An artifact lies at `<root>/<pipeline>/<stage>/<fingerprint>/`. It is written under a
 temporary name beside its place, listed with the SHA-256 of each file in `artifact.json`,
 flushed to disk and renamed. A process that dies in between leaves only a temporary folder,
-which the next writer of the same artifact removes.
+which the next writer of the same artifact removes. What a writer wants to find again after its
+death it puts into the draft's workplace, which goes when the artifact is published.
 """
 
 import errno
@@ -11,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +22,11 @@ from pathlib import Path
 from plumbline.errors import ArtifactCorrupt, ArtifactMissing, SpecError, StoreUnwritable
 
 MANIFEST = "artifact.json"
+
+ABANDONED = 7 * 86_400.0
+"""Seconds since the last change after which a workplace is swept, whosever it was."""
+
+_WORKPLACE = "work"
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NO_RIGHT = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -107,6 +114,7 @@ class ArtifactStore:
                 write(draft)
                 _seal(draft)
                 _rename_if_absent(draft, final)
+            shutil.rmtree(workplace(draft), ignore_errors=True)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
         return final
@@ -154,6 +162,16 @@ def verify(folder: Path) -> None:
         )
 
 
+def workplace(draft: Path) -> Path:
+    """The folder for what is half done, beside a draft: the same for every draft of an artifact.
+
+    It need not exist. It outlives the writer, unlike the draft, until the artifact is published
+    or nothing has changed there for `ABANDONED` seconds.
+    """
+    fingerprint = draft.name.split(".")[1] if draft.name.startswith(".") else draft.name
+    return draft.with_name(f".{fingerprint}.{_WORKPLACE}")
+
+
 def _files(folder: Path) -> Iterator[Path]:
     return (path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
 
@@ -184,11 +202,24 @@ def _rename_if_absent(draft: Path, final: Path) -> None:
 
 
 def _sweep(final: Path) -> None:
-    """Remove drafts of this artifact whose writer on this machine is gone."""
+    """Remove drafts of this artifact whose writer on this machine is gone, and workplaces of
+    any artifact of the stage that nobody came back to.
+    """
     for draft in final.parent.glob(f".{final.name}.*"):
-        writer = int(draft.name.split(".")[2])
-        if not _alive(writer):
+        writer = draft.name.split(".")[2]
+        if writer != _WORKPLACE and not _alive(int(writer)):
             shutil.rmtree(draft, ignore_errors=True)
+    for place in final.parent.glob(f".*.{_WORKPLACE}"):
+        if place != workplace(final) and time.time() - _last_change(place) > ABANDONED:
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def _last_change(folder: Path) -> float:
+    """Seconds since 1970; now, where the folder goes away meanwhile."""
+    try:
+        return max(path.stat().st_mtime for path in [folder, *folder.rglob("*")])
+    except FileNotFoundError:
+        return time.time()
 
 
 def _alive(pid: int) -> bool:

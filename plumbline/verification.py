@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plumbline import store as artifacts
 from plumbline.audit.offenders import sql_fingerprint
-from plumbline.chain import STAGES, Chain
+from plumbline.chain import Chain, stages
 from plumbline.errors import PlumblineError
 from plumbline.extract.digest import content_of_snapshot
 from plumbline.extract.freeze import previous_version, snapshot_address
@@ -63,7 +63,7 @@ def verify(
         previous=previous["digest"] if previous else None,
         audit_sql=sql_fingerprint(spec, root),
     )
-    for stage in STAGES:
+    for stage in stages(spec):
         folder = store.folder(spec.name, stage, chain.version(stage))
         yield Verified(stage=stage, location=folder, status=_status(stage, folder, registry))
 

@@ -13,7 +13,7 @@ from plumbline.evaluation.evaluate import Evaluation
 from plumbline.extract.features import feature_table
 from plumbline.extract.snapshot import Snapshot
 from plumbline.normalization.fit import fit
-from plumbline.normalization.matrix import FIRST_VALUE
+from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
 from plumbline.release import bundle
 from plumbline.spec import NetworkSpec, PipelineSpec
@@ -127,13 +127,26 @@ def build(
 
 def random_network(normalization: Normalization) -> Predictor:
     """A network that nobody trained: its weights are drawn, so that its scores vary."""
-    from plumbline.network.architecture import untrained
+    from plumbline.network import architectures, heads
+    from plumbline.network.examples import Units
     from plumbline.network.predictor import KerasPredictor
+    from plumbline.network.recipe import resolve
+    from plumbline.network.table import Table, cardinalities
+    from plumbline.network.tasks import objective
 
-    cardinalities = [len(one.values) + FIRST_VALUE for one in normalization.categories]
-    options = NetworkSpec(widths=[8], dropout=[0.0])
-    network = untrained(len(normalization.numeric_names), cardinalities, options)
+    options = NetworkSpec(architecture="dense", widths=[8], dropout=[0.0])
     draw = np.random.default_rng(11)
+    rows = Matrix(
+        numeric=draw.normal(size=(64, len(normalization.numeric_names))).astype(np.float32),
+        codes=np.ones((64, len(normalization.categories)), dtype=np.int32),
+        numeric_names=normalization.numeric_names,
+        category_names=normalization.category_names,
+    )
+    table, goal = (
+        Table.described(rows, cardinalities(normalization)),
+        objective("binary", 2, options),
+    )
+    raw = architectures.untrained(table, goal.outputs, resolve(options, table, goal))
+    network = heads.scoring(raw, goal, Units())
     network.set_weights([draw.uniform(0.1, 1, w.shape) * 0.5 for w in network.get_weights()])
-    names = (*normalization.numeric_names, *normalization.category_names)
-    return KerasPredictor(network=network, names=names)
+    return KerasPredictor(network=network, names=rows.names)

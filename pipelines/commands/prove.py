@@ -21,12 +21,20 @@ if TYPE_CHECKING:
 @click.argument("name")
 @click.option("--dataset-version", help="Default: the one that was frozen last.")
 @click.option("--full", is_flag=True, help="Fit the baselines on every row, not on a sample.")
-def prove(name: str, dataset_version: str | None, full: bool) -> None:
-    """Prove again that only training rows were fitted in NAME; exit code 1 if a proof fails."""
+@click.option("--network", is_flag=True, help="Train the network twice instead, and compare.")
+@click.option("--epochs", type=click.IntRange(1), help="Of --network's trainings. Default: 3.")
+def prove(
+    name: str, dataset_version: str | None, full: bool, network: bool, epochs: int | None
+) -> None:
+    """Prove again that only training rows were fitted in NAME; exit code 1 if a proof fails.
+
+    With --network: that the network comes out the same when it is trained twice.
+    """
     from pipelines.commands.shared import workbench
 
     with told_plainly():
-        proved = list(_timed(_proofs(workbench(name, dataset_version), full)))
+        bench = workbench(name, dataset_version)
+        proved = list(_timed(_trainings(bench, epochs) if network else _proofs(bench, full)))
     _print(proved)
     sys.exit(1 if any(_status(result) == "FAILED" for result, _ in proved) else 0)
 
@@ -38,6 +46,12 @@ def _proofs(bench: "Workbench", full: bool) -> "Iterator[Result]":
     if bench.spec.source.task == "binary":
         yield baselines.proof(bench, "random_forest", full=full)
         yield baselines.proof(bench, "xgboost", full=full)
+
+
+def _trainings(bench: "Workbench", epochs: int | None) -> "Iterator[Result]":
+    from assets import reproducibility
+
+    yield reproducibility.proof(bench, *([epochs] if epochs else []))
 
 
 def _timed(results: "Iterator[Result]") -> "Iterator[tuple[Result, float]]":

@@ -35,7 +35,7 @@ def drift(labels: Labels) -> tuple[float, float]:
     if labels.coding.task == "regression":
         spearman = abs(_spearman(values))
         return (1 + spearman) / 2, spearman * np.sqrt(max(len(values) - 1, 0))
-    found = [_auc(values == code) for code in labels.commonest]
+    found = [_auc(labels.members(code)) for code in labels.commonest]
     return max(found, default=(0.5, 0.0))
 
 

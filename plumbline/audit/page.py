@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 PICTURES = 24
 """Features in the one picture for Dagster's UI, at most (count)."""
 
+_SCORES = {
+    "binary": "AUC",
+    "multiclass": "mean AUC",
+    "multilabel": "best AUC",
+    "regression": "R²",
+}
+"""What a feature's skill is called, by task."""
+
 
 def html(audit: Audit, facts: dict[str, Any], spec: PipelineSpec) -> str:
     """The page, self-contained."""
@@ -66,7 +74,7 @@ def _content(audit: Audit, facts: dict[str, Any], spec: PipelineSpec) -> dict[st
         "width": WIDTH,
         "sides": sides,
         "groups": groups,
-        "score": {"binary": "AUC", "multiclass": "mean AUC", "regression": "R²"}[spec.source.task],
+        "score": _SCORES[spec.source.task],
         "description": spec.description,
         **{name: facts[name] for name in ("dataset", "sample", "label")},
     }

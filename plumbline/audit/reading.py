@@ -106,7 +106,7 @@ class _Reader:
         stored = self.schema.field(column.name).type
         if column.name in self.kinds:
             return "numeric" if self.kinds[column.name] == "numeric" else "category"
-        if column.name == self.spec.source.label:
+        if column.name in self.spec.source.label_columns:
             return "other"
         if pa.types.is_temporal(stored):
             return "moment"

@@ -35,9 +35,10 @@ class Labels:
 
     coding: LabelCoding
     counts: tuple[int, ...]
-    """Training rows by class, all of them and not of a sample; empty for regression."""
+    """Training rows by class or label, all of them and not of a sample; empty for regression."""
     sampled: np.ndarray
-    """Codes (int16) or values (float64) of the sampled training rows, in order."""
+    """Codes (int16) or values (float64) of the sampled training rows, in order: shape (n,). Of
+    several labels 0 and 1: shape (n, labels)."""
 
     @property
     def commonest(self) -> list[int]:
@@ -45,12 +46,22 @@ class Labels:
         ranked = np.argsort(-np.array(self.counts), kind="stable")[:CLASSES]
         return sorted(int(code) for code in ranked if self.counts[code])
 
+    def members(self, code: int) -> np.ndarray:
+        """Whether a sampled training row is of a class, or has one of several labels."""
+        if self.coding.task == "multilabel":
+            return self.sampled[:, code] == 1
+        return self.sampled == code
+
     def groups(self, most: int) -> tuple[np.ndarray, tuple[str, ...]]:
         """Sampled training rows in at most `most` groups to draw, and the groups' names."""
         if self.coding.task == "regression":
             thirds = np.quantile(self.sampled, [1 / 3, 2 / 3]) if len(self.sampled) else [0.0, 0.0]
             names = (f"up to {thirds[0]:.4g}", "between", f"above {thirds[1]:.4g}")
             return np.searchsorted(thirds, self.sampled), names
+        if self.coding.task == "multilabel":
+            names = ("no label", "1 label", *(f"{n} labels" for n in range(2, most - 1)))
+            several = (*names, f"{most - 1} labels or more")
+            return np.minimum(self.sampled.sum(axis=1, dtype=np.int64), most - 1), several
         names = self.coding.classes
         if len(names) <= most:
             return self.sampled.astype(np.int64), names
@@ -152,11 +163,13 @@ def _labels(split: Split, spec: PipelineSpec, positions: np.ndarray) -> Labels:
     code = split.coding
     counts = np.zeros(len(code.classes), dtype=np.int64)
     parts, start = [], 0
-    for block in split.snapshot.batches([spec.source.label]):
+    for block in split.snapshot.batches(spec.source.label_columns):
         stop = start + block.num_rows
         here = np.flatnonzero(split.assignment[start:stop] == TRAIN)
-        encoded = code.encode(block.column(0).take(here))
-        if code.classes:
+        encoded = code.read(block.take(pa.array(here, pa.int64())))
+        if code.task == "multilabel":
+            counts += encoded.sum(axis=0)
+        elif code.classes:
             counts += np.bincount(encoded, minlength=len(counts))
         first, last = np.searchsorted(positions, [start, stop])
         parts.append(encoded[np.isin(here, positions[first:last] - start, assume_unique=True)])

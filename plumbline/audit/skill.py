@@ -16,7 +16,8 @@ class Skill:
     """How well the label is told by one feature, on rows that its code was not fitted on."""
 
     score: float
-    """AUC; for several classes the mean AUC of each against the rest; R² for regression."""
+    """AUC; for several classes the mean AUC of each against the rest, for several labels the AUC
+    of the one that is told best; R² for regression."""
     z: float
     """Standard deviations from chance, of the class that is told best."""
     copies: bool
@@ -32,7 +33,25 @@ def skill(coded: Coded, numbers: np.ndarray | None, labels: Labels, folds: np.nd
     """
     if labels.coding.task == "regression":
         return _regression(coded, numbers, labels.sampled, folds)
+    if labels.coding.task == "multilabel":
+        return _several(coded, labels, folds)
     return _classes(coded, labels, folds)
+
+
+def _several(coded: Coded, labels: Labels, folds: np.ndarray) -> Skill:
+    cells = folds * coded.size + coded.codes
+    rows = np.bincount(cells, minlength=2 * coded.size).reshape(2, coded.size)
+    skills = []
+    for code in labels.commonest:
+        ones = np.bincount(cells[labels.members(code)], minlength=rows.size).reshape(rows.shape)
+        table = np.stack([rows - ones, ones], axis=2)
+        score, z = _auc(table, 1)
+        skills.append(Skill(score=score, z=z, copies=_one_to_one(coded, table.sum(axis=0))))
+    return Skill(
+        score=max((one.score for one in skills), default=0.5),
+        z=max((one.z for one in skills), default=0.0),
+        copies=any(one.copies for one in skills),
+    )
 
 
 def _classes(coded: Coded, labels: Labels, folds: np.ndarray) -> Skill:

@@ -56,7 +56,8 @@ def drawn(snapshot: Snapshot, name: str, order: np.ndarray) -> pa.Array:
 
 def _columns(snapshot: Snapshot, folder: Path, nulls: dict[str, int]) -> tuple[Column, ...]:
     known = {column.name: column for column in snapshot.columns}
-    label = snapshot.column(snapshot.label)
+    # Several labels have no column under the name of them all.
+    label = known.get(snapshot.label, snapshot.columns[0])
     return tuple(
         _column(known.get(field.name, label), field, nulls[field.name])
         for field in pq.read_schema(folder / DATA)

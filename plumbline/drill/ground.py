@@ -63,10 +63,11 @@ class Ground:
         return next(one for one in self.features.features if one.kind == "numeric")
 
     def with_copied_label(self, folder: Path) -> "Ground":
-        """The label stands among the features, under another name."""
+        """The label, or the first of several, stands among the features, under another name."""
+        label = self.spec.source.label_columns[0]
 
         def change(block: pa.RecordBatch, start: int) -> pa.RecordBatch:  # noqa: ARG001
-            return with_column(block, ADDED, block.column(self.snapshot.label))
+            return with_column(block, ADDED, block.column(label))
 
         return self.on(altered(self.snapshot, folder, change))
 
@@ -76,10 +77,13 @@ class Ground:
         for side in (TRAIN, VAL, TEST):
             rows = np.flatnonzero(self.split.assignment == side)
             order[rows] = np.random.default_rng(0).permutation(rows)
-        labels = drawn(self.snapshot, self.snapshot.label, order)
+        names = self.spec.source.label_columns
+        shuffled = {name: drawn(self.snapshot, name, order) for name in names}
 
         def change(block: pa.RecordBatch, start: int) -> pa.RecordBatch:
-            return with_column(block, self.snapshot.label, labels.slice(start, block.num_rows))
+            for name, values in shuffled.items():
+                block = with_column(block, name, values.slice(start, block.num_rows))
+            return block
 
         return self.on(altered(self.snapshot, folder, change))
 

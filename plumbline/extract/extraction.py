@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from plumbline.errors import ExtractError
 from plumbline.extract.digest import Content, Digester, blocks, content_of_snapshot
 from plumbline.extract.features import classify
-from plumbline.extract.proof import KeyProof, LabelProof
+from plumbline.extract.proof import KeyProof, label_proofs
 from plumbline.extract.query import Query
 from plumbline.extract.read import KEY_COLLATION, Source, describe, ordered, reading
 from plumbline.extract.snapshot import BLOCK_ROWS, DATA, Column, Snapshot
@@ -76,7 +76,7 @@ def _write(
     path: Path, source: Source, columns: tuple[SourceColumn, ...], spec: PipelineSpec
 ) -> Content:
     schema = pa.schema([field for column in columns for field in column.fields])
-    digester, proofs = Digester(schema), (KeyProof(spec.source), LabelProof(spec.source))
+    digester, proofs = Digester(schema), (KeyProof(spec.source), *label_proofs(spec.source))
     progress = Progress(spec.name)
     with _parquet(path, schema) as file:
         for block in blocks(source.batches):

@@ -71,8 +71,10 @@ def _roles(spec: PipelineSpec) -> dict[str, str]:
         roles[source.group] = "groups rows"
     if source.timestamp:
         roles[source.timestamp] = "says when the row happened"
+    if source.weight:
+        roles[source.weight] = "weighs rows"
     roles |= {name: "part of the key" for name in source.key if name not in source.kinds}
-    roles[source.label] = "is the label"
+    roles |= dict.fromkeys(source.label_columns, "is the label")
     return roles
 
 

@@ -21,11 +21,31 @@ class LabelCoding:
 
     task: Task
     classes: tuple[str, ...]
-    """Names by code: two for binary, the second the positive one; none for regression."""
+    """Names by code: two for binary, the second the positive one; none for regression. For
+    multilabel the names of the labels, which are those of their columns."""
     positive: Scalar = None
+
+    def columns(self, label: str) -> list[str]:
+        """The columns that hold the label which is declared as `label`."""
+        return list(self.classes) if self.task == "multilabel" else [label]
+
+    def read(self, block: pa.RecordBatch, named: str = "the label") -> np.ndarray:
+        """The labels of a block of `columns`, in their order: as `encode`.
+
+        For multilabel 0 and 1 in a column per label: int8, shape (n, labels).
+        """
+        if self.task != "multilabel":
+            return self.encode(block.column(0), named)
+        several = [
+            encode(values, None, f"the label {name!r}")
+            for name, values in zip(self.classes, block.columns, strict=True)
+        ]
+        return np.stack(several, axis=1)
 
     def encode(self, values: pa.Array, named: str = "the label") -> np.ndarray:
         """Codes of classes: int16, shape (n,). A regression's label: float64, shape (n,).
+
+        Of one column: see `read` for several labels.
 
         Raises:
             LabelViolation: NULLs, or values that the coding does not know.
@@ -50,6 +70,8 @@ def coding(snapshot: Snapshot, spec: PipelineSpec) -> LabelCoding:
     source = spec.source
     if source.task == "regression":
         return LabelCoding(task="regression", classes=())
+    if source.task == "multilabel":
+        return LabelCoding(task="multilabel", classes=source.label_columns)
     if source.task == "multiclass":
         seen = pa.chunked_array(
             [batch.column(0).unique() for batch in snapshot.batches([source.label])]

@@ -65,6 +65,17 @@ class KeyProof:
             )
 
 
+def label_proofs(source: SourceSpec) -> tuple["LabelProof", ...]:
+    """One proof per label: each of several is a binary one."""
+    if source.task != "multilabel":
+        return (LabelProof(source),)
+    alone = {"task": "binary", "labels": []}
+    return tuple(
+        LabelProof(source.model_copy(update={"label": name, **alone}))
+        for name in source.label_columns
+    )
+
+
 class LabelProof:
     """Sees the label column of every block."""
 

@@ -26,19 +26,35 @@ def name() -> str:
     return keras.backend.backend()
 
 
-def seed(value: int) -> None:
+def seed(value: int, *, deterministic: bool = True) -> None:
     """Seed Python's, NumPy's and the backend's generators, for the whole process.
 
-    TensorFlow's operations become deterministic too, until the process ends.
+    deterministic: TensorFlow's operations become so too, until the process ends. JAX has no
+    such switch in a process: its XLA flags on a GPU are read at the first import.
     """
     prepare()
     import keras
 
     keras.utils.set_random_seed(value)
-    if name() == "tensorflow":
+    if deterministic and name() == "tensorflow":
         from plumbline.network import tensorflow_determinism
 
         tensorflow_determinism.enable()
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """CUDA's number for what the first GPU can do, (major, minor); None without a GPU."""
+    if name() == "tensorflow":
+        from plumbline.network import tensorflow_determinism
+
+        return tensorflow_determinism.compute_capability()
+    import jax
+
+    found = [one for one in jax.devices() if one.platform == "gpu"]
+    if not found:
+        return None
+    major, minor = str(found[0].compute_capability).split(".")
+    return int(major), int(minor)
 
 
 def jit_compile() -> bool:

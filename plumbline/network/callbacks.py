@@ -1,18 +1,17 @@
-"""What happens at the end of each epoch: judge it, keep the best, slow down, say so."""
+"""What happens at the end of each epoch: keep the best, slow down, say so."""
 
 import logging
 import math
 import time
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from plumbline.errors import TrainingError
 from plumbline.network.architectures import Network
+from plumbline.network.loop.steps import learning_rate
 from plumbline.network.metrics import GREATER_IS_BETTER
 from plumbline.network.optimisation.batches import batch_sizes
+from plumbline.network.optimisation.schedules import rates
 from plumbline.network.recipe import Recipe
-from plumbline.normalization.matrix import Matrix
 
 Logs = dict[str, Any]
 """What Keras hands every callback of an epoch, and keeps in the history."""
@@ -29,14 +28,16 @@ def plateau_patience(recipe: Recipe) -> int:
     return max(1, recipe.patience // 2)
 
 
-def callbacks(
-    network: Network, train: Matrix, recipe: Recipe, log: logging.Logger
-) -> list[Any]:
-    """In the order they run."""
+def callbacks(network: Network, rows: int, recipe: Recipe, log: logging.Logger) -> list[Any]:
+    """In the order they run, for so many training rows.
+
+    A resumed training restores what early stopping and the plateau remember (see
+    `plumbline.network.resume`); the others follow from the epoch alone.
+    """
     import keras
 
-    judge = Judge(network, train, recipe)
-    progress = Progress(len(train), recipe, log)
+    rate = Rate(network, rows, recipe)
+    progress = Progress(rows, recipe, log)
     mode = "max" if recipe.monitor in GREATER_IS_BETTER else "min"
     stopping = keras.callbacks.EarlyStopping(
         monitor=f"val_{recipe.monitor}",
@@ -48,7 +49,7 @@ def callbacks(
         monitor="val_loss", mode="min", factor=SLOWDOWN, patience=plateau_patience(recipe)
     )
     return [
-        keras.callbacks.LambdaCallback(on_epoch_end=judge.epoch_ends),
+        keras.callbacks.LambdaCallback(on_epoch_end=rate.epoch_ends),
         stopping,
         *([plateau] if recipe.schedule == "plateau" else []),
         keras.callbacks.LambdaCallback(
@@ -59,31 +60,24 @@ def callbacks(
     ]
 
 
-class Judge:
-    """Refuses what is not finite."""
+def best_epoch(used: Sequence[Any]) -> int:
+    """The epoch, counted from 1, whose weights early stopping kept."""
+    return next(one.best_epoch for one in used if hasattr(one, "best_epoch")) + 1
 
-    def __init__(self, network: Network, train: Matrix, recipe: Recipe):
+
+class Rate:
+    """Adds `learning_rate` to the history: that of the epoch's last step."""
+
+    def __init__(self, network: Network, rows: int, recipe: Recipe):
         self._network = network
-        self._train = train
-        self._recipe = recipe
+        self._rows = rows
+        self._sizes = batch_sizes(recipe)
+        self._factors = rates(recipe)
 
     def epoch_ends(self, epoch: int, logs: Logs) -> None:
-        """Raises TrainingError where a loss or a weight is NaN or infinite."""
-        for name in ("loss", "val_loss"):
-            if not math.isfinite(logs[name]):
-                raise self._diverged(f"{name} is {logs[name]}", epoch)
-        # Batch normalization turns an infinite variance into zeros, and the loss stays finite.
-        if not all(np.isfinite(one).all() for one in self._network.get_weights()):
-            raise self._diverged("weights are not finite", epoch)
-
-    def _diverged(self, found: str, epoch: int) -> TrainingError:
-        return TrainingError(
-            f"the network's {found} in epoch {epoch + 1}; {_widest(self._train)}",
-            expected="a finite loss and finite weights",
-            remedy=f"lower network.learning_rate (now {self._recipe.learning_rate:g}); where a "
-            "feature reaches far out, bound it in the SQL or set normalization.method to quantile",
-            epoch=epoch + 1,
-        )
+        steps = math.ceil(self._rows / self._sizes(epoch))
+        height = float(learning_rate(self._network.optimizer).numpy())
+        logs["learning_rate"] = height * float(self._factors(epoch, steps)[-1])
 
 
 class Progress:
@@ -94,9 +88,11 @@ class Progress:
         self._recipe = recipe
         self._log = log
         self._started = self._epoch_started = self._told = time.monotonic()
-        self._epoch = 0
+        self._epoch = self._before = 0
 
     def epoch_begins(self, epoch: int) -> None:
+        if not self._epoch:
+            self._before = epoch  # more than 0 where a training is taken up again
         self._epoch = epoch + 1
         self._epoch_started = time.monotonic()
 
@@ -117,7 +113,8 @@ class Progress:
         logs["seconds"] = time.monotonic() - self._epoch_started
         if not self._due(EPOCHS_EVERY):
             return
-        left = (self._told - self._started) / self._epoch * (self._recipe.max_epochs - self._epoch)
+        each = (self._told - self._started) / (self._epoch - self._before)
+        left = each * (self._recipe.max_epochs - self._epoch)
         self._log.info(
             "network: epoch %d/%d, loss %.4f, val_loss %.4f, %s, %s rows/s, at most %.0f s left",
             self._epoch,
@@ -140,14 +137,3 @@ class Progress:
 def _metrics(logs: Logs) -> str:
     found = (name for name in logs if name.startswith("val_") and name != "val_loss")
     return ", ".join(f"{name} {logs[name]:.4f}" for name in found)
-
-
-def _widest(train: Matrix) -> str:
-    """Where the training rows reach furthest from 0."""
-    if not train.numeric.size:
-        return "there are no numeric features"
-    reach = np.abs(train.numeric).max(axis=0)
-    column = int(reach.argmax())
-    return (
-        f"the largest normalized value is {reach[column]:.3g}, of {train.numeric_names[column]!r}"
-    )

@@ -3,8 +3,18 @@
 from typing import Any
 
 from plumbline.network.architectures import Network
+from plumbline.network.architectures.own import last_activation, predicting
 from plumbline.network.examples import Units
-from plumbline.network.tasks import Objective
+from plumbline.network.tasks import Objective, require_agreement
+
+
+def is_raw(training: Network, objective: Objective) -> bool:
+    """Whether a network's outputs still lack the task's activation, as Plumbline's own do.
+
+    Raises:
+        TrainingError: it ends in another activation than the task's.
+    """
+    return not require_agreement(objective, last_activation(training))
 
 
 def scoring(training: Network, objective: Objective, units: Units) -> Network:
@@ -15,8 +25,8 @@ def scoring(training: Network, objective: Objective, units: Units) -> Network:
     """
     import keras
 
-    said = training.output
-    if objective.activation != "linear":
+    said = predicting(training)
+    if objective.activation != "linear" and is_raw(training, objective):
         said = keras.layers.Activation(objective.activation, dtype="float32", name="probability")(
             said
         )
@@ -29,11 +39,12 @@ def scoring(training: Network, objective: Objective, units: Units) -> Network:
     return keras.Model(training.input, said, name=training.name)
 
 
-def loss(objective: Objective, *, members: bool) -> Any:
-    """The loss of raw outputs: a `keras.losses.Loss`.
+def loss(objective: Objective, *, members: bool, raw: bool = True) -> Any:
+    """The loss of a network's outputs: a `keras.losses.Loss`.
 
-    members: the outputs are an ensemble's, (n, members, outputs); the loss is then the mean of
-    the members' losses, never the loss of their mean (Gorishniy et al., TabM, 2024).
+    members: the outputs are an ensemble's, (n, members, outputs), or several heads'; the loss
+    is then the mean of their losses, never the loss of their mean (Gorishniy et al., TabM,
+    2024). raw: they lack the task's activation.
     """
     import keras
 
@@ -46,7 +57,7 @@ def loss(objective: Objective, *, members: bool) -> Any:
         "huber": keras.losses.Huber,
     }
     options: dict[str, Any] = {}
-    if objective.activation != "linear":
+    if objective.from_logits and raw:
         options["from_logits"] = True
     if objective.label_smoothing:
         options["label_smoothing"] = objective.label_smoothing
@@ -62,6 +73,8 @@ def _of_members(one: Any) -> Any:
 
         def call(self, y_true: Any, y_pred: Any) -> Any:
             shape = (1, y_pred.shape[1], 1)
-            return one.call(keras.ops.tile(y_true[:, None, :], shape), y_pred)
+            each = one.call(keras.ops.tile(y_true[:, None, :], shape), y_pred)
+            # One loss per row, which the row's weight multiplies.
+            return keras.ops.mean(each, axis=1)
 
     return MembersLoss(name="members_loss")

@@ -12,7 +12,7 @@ import numpy as np
 
 from plumbline.baselines.predictor import Predictor, require_columns
 from plumbline.errors import BundleError
-from plumbline.network import backend
+from plumbline.network import backend, layers
 from plumbline.network.architectures import Network
 from plumbline.network.examples import inputs
 from plumbline.normalization.matrix import Matrix
@@ -71,8 +71,8 @@ class KerasPredictor(Predictor):
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Raises BundleError where the files are not a network of Keras' own layers."""
-        backend.prepare()
+        """Raises BundleError where the files are not a network of Keras' and our own layers."""
+        layers.register()
         import keras
 
         try:

@@ -2,10 +2,11 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from plumbline.network.optimisation.known import course, settled
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective
 from plumbline.spec import BatchPhase, NetworkSpec, Scalar
@@ -23,7 +24,9 @@ class Recipe:
     embedding_width: int
     bins: int
     category_embedding: str
+    hidden_activation: str
     members: int
+    batch_normalization: bool
     options: Mapping[str, Scalar]
     optimizer: str
     learning_rate: float
@@ -39,7 +42,17 @@ class Recipe:
     max_epochs: int
     patience: int
     monitor: str
+    precision: str
+    """As declared; in a training, the one that was chosen."""
+    deterministic: bool
     seed: int
+
+    def plain(self) -> dict[str, Any]:
+        """Every option as JSON says it."""
+        values = asdict(self)
+        if not isinstance(self.batch_size, int):
+            values["batch_size"] = [phase.model_dump() for phase in self.batch_size]
+        return values
 
 
 _COMMON: Mapping[str, Any] = MappingProxyType(
@@ -50,20 +63,32 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
         "embedding_width": 16,
         "bins": 48,
         "category_embedding": "learned",
+        "hidden_activation": "relu",
         "members": 1,
+        "batch_normalization": True,
         "optimizer": "adamw",
         "learning_rate": 1e-3,
-        "momentum": 0.9,
-        "beta_2": 0.999,
-        "weight_decay": 0.0,
         "l2": 0.0,
         "clip_norm": 0.0,
         "schedule": "plateau",
-        "warmup": 0.05,
         "batch_size": 256,
         "max_epochs": 60,
-        "patience": 6,
         "monitor": "loss",
+    }
+)
+
+_TABM: Mapping[str, Any] = MappingProxyType(
+    {
+        "widths": (256, 256),
+        "dropout": 0.2,
+        "numeric_embedding": "piecewise_linear",
+        "category_embedding": "one_hot",
+        "members": 8,
+        "learning_rate": 2e-3,
+        "weight_decay": 3e-4,
+        "clip_norm": 1.0,
+        "schedule": "cosine",
+        "max_epochs": 15,
     }
 )
 
@@ -75,16 +100,62 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "optimizer": "adam",
             "learning_rate": 5e-4,
         },
+        "linear": {
+            "category_embedding": "one_hot",
+            "learning_rate": 5e-3,
+        },
+        "resnet": {
+            "widths": (192, 192, 192),
+            "dropout": 0.2,
+            "weight_decay": 1e-4,
+        },
+        "tabm": _TABM,
+        "tabm_mini": _TABM,
+        "realmlp": {
+            "widths": (256, 256, 256),
+            "dropout": 0.15,
+            "numeric_embedding": "periodic",
+            "embedding_width": 4,
+            "hidden_activation": "selu",
+            "learning_rate": 0.04,
+            "beta_2": 0.95,
+            "weight_decay": 0.02,
+            "schedule": "coslog",
+            "max_epochs": 96,
+        },
     }
 )
 """What each architecture does otherwise than `_COMMON`."""
+
+_TABM_OF_NUMBERS: Mapping[str, Any] = MappingProxyType(
+    {
+        "widths": (256, 256, 256),
+        "members": 16,
+        "bins": 64,
+        "batch_size": 128,
+        "max_epochs": 60,
+    }
+)
+
+OF_NUMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "tabm": _TABM_OF_NUMBERS,
+        "tabm_mini": _TABM_OF_NUMBERS,
+        "realmlp": {"hidden_activation": "mish", "learning_rate": 0.2},
+    }
+)
+"""What each does otherwise than its recipe where the label is a number."""
 
 
 def resolve(options: NetworkSpec, table: Table, objective: Objective) -> Recipe:
     """The recipe of a declaration on a table."""
     name = options.architecture if options.architecture != "auto" else _chosen(table, objective)
     declared = {key: value for key, value in options if value is not None}
-    values = {**_COMMON, **RECIPES.get(name, {}), **declared, "architecture": name}
+    own = OF_NUMBERS.get(name, {}) if objective.task == "regression" else {}
+    architecture = {**_COMMON, **RECIPES.get(name, {}), **own}
+    values = {**architecture, **declared, "architecture": name}
+    values |= settled(values["optimizer"], declared, architecture)
+    values |= course(declared, architecture)
     values = {key: values[key] for key in Recipe.__dataclass_fields__}
     values["widths"] = tuple(values["widths"])
     values["dropout"] = _rates(values["dropout"], values["widths"])

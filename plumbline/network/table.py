@@ -38,7 +38,7 @@ class Table:
     ) -> "Table":
         """The table of `rows` training rows, of which `train` holds all or a sample."""
         step = max(1, len(train) // SAMPLE_ROWS)
-        sample = np.sort(train.numeric[::step], axis=0)
+        sample = np.sort(train.take(slice(None, None, step)).numeric, axis=0)
         places = np.linspace(0, max(0, len(sample) - 1), GRID + 1).round().astype(int)
         return cls(
             rows=rows or len(train),
@@ -54,12 +54,17 @@ class Table:
         return tuple(len(np.unique(one)) <= 2 for one in self.quantiles)
 
     def edges(self, column: int, bins: int) -> np.ndarray:
-        """Edges of at most `bins` intervals that hold about equally many training rows each.
+        """Edges of at most `bins` intervals, at distinct quantiles an equal number apart.
+
+        Where no value is frequent the intervals hold about equally many training rows each. A
+        value that many rows share is one edge of many: the rare values beside it, such as the
+        gains of the few who had any, have as many edges as they would without it.
 
         float32, strictly rising, at least two where the column is not constant.
         """
-        places = np.linspace(0, GRID, bins + 1).round().astype(int)
-        return np.unique(self.quantiles[column][places])
+        distinct = np.unique(self.quantiles[column])
+        places = np.linspace(0, len(distinct) - 1, min(len(distinct), bins + 1))
+        return distinct[places.round().astype(int)]
 
 
 def cardinalities(normalization: Normalization) -> tuple[int, ...]:

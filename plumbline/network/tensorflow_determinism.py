@@ -1,4 +1,4 @@
-"""TensorFlow only: equal seeds give equal bits."""
+"""TensorFlow only: equal seeds give equal bits; what the GPU can do."""
 
 
 def enable() -> None:
@@ -10,3 +10,12 @@ def enable() -> None:
     import tensorflow
 
     tensorflow.config.experimental.enable_op_determinism()
+
+
+def compute_capability() -> tuple[int, int] | None:
+    """CUDA's number for what the first GPU can do, (major, minor); None without a GPU."""
+    import tensorflow
+
+    found = tensorflow.config.list_physical_devices("GPU")
+    details = tensorflow.config.experimental.get_device_details(found[0]) if found else {}
+    return details.get("compute_capability")

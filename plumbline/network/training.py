@@ -8,12 +8,17 @@ from typing import Any
 import numpy as np
 
 from plumbline.baselines.auc import delong_interval
-from plumbline.network import backend
-from plumbline.network.fitting import Fitted, fit
+from plumbline.network import backend, hardware
+from plumbline.network.diagnosis import report
+from plumbline.network.diagnosis.findings import Finding
+from plumbline.network.examples import class_weights
+from plumbline.network.fitting import Fitted, fit, goal_of
+from plumbline.network.metrics import per_class
 from plumbline.network.predictor import KerasPredictor
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
 from plumbline.split.rows import TrainRows, ValRows
+from plumbline.store import workplace
 
 VAL_SCORES, HISTORY, TRAINING = "val_scores.npy", "history.json", "training.json"
 
@@ -25,11 +30,21 @@ class TrainedNetwork:
     model_version: str
     folder: Path
     history: dict[str, list[float]]
-    """Per epoch: loss, val_loss (both with the weights' penalty), val_auc, learning_rate and
-    seconds."""
+    """Per epoch: loss (with the weights' penalty, of weighed rows), val_loss and the task's
+    other metrics with val_ before their names, learning_rate and seconds."""
     training: dict[str, Any]
     """As a baseline's, and smoke_test, backend, best_epoch (the first epoch is 1), epochs,
-    parameters (count of weights) and weights_sha256."""
+    parameters (count of weights), weights_sha256 and weights (of rows and classes). val holds
+    the metrics of the best epoch, and what is known of each class; auc with its interval only
+    for the binary task."""
+    findings: tuple[Finding, ...]
+    """What its diagnosis found."""
+
+    @property
+    def metric(self) -> str:
+        """What training was stopped by; where that is the loss, the task's first metric."""
+        named = self.training["hyperparameters"]
+        return named["metrics"][0] if named["monitor"] == "loss" else named["monitor"]
 
     def predictor(self) -> KerasPredictor:
         """The network, read from the artifact.
@@ -40,7 +55,7 @@ class TrainedNetwork:
         return KerasPredictor.load(self.folder)
 
     def val_scores(self) -> np.ndarray:
-        """Scores of the validation rows in order: float64, shape (n,)."""
+        """Scores of the validation rows in order: float64, shape (n,) or (n, outputs)."""
         return np.load(self.folder / VAL_SCORES, allow_pickle=False)
 
 
@@ -55,27 +70,65 @@ def build(
 ) -> None:
     """Train on the training rows, stop by the validation rows, write the artifact's files.
 
-    The best weights so far lie beside `folder` while training goes on.
+    The training's state lies beside `folder` while it goes on, and is taken up from there by
+    the next process that trains the same network, should this one die.
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
         TrainingError: the smoke test failed, or the loss or a weight became NaN or infinite.
         SplitError: the validation rows hold one label only.
+        SpecError: what `options` declare does not go with the task, or names unknown classes.
     """
-    # Named after the draft, so that the store sweeps both away should this process die.
-    work = folder.with_name(f"{folder.name}.checkpoints")
-    fitted = fit(train, val, normalization, options, work)
-    score = delong_interval(val.labels(), fitted.val_scores, confidence)
+    with hardware.Watch() as watch:
+        fitted = fit(train, val, normalization, options, workplace(folder))
     record = {
         **_record(fitted),
+        "hardware": {**hardware.facts(), **watch.record()},
         "rows": train.count,
+        "weights": {"column": train.weight, "classes": _class_weights(train, options)},
         "confidence": confidence,
-        "val": {"auc": asdict(score)},
+        "val": _validated(val, fitted, confidence),
     }
+    fitted.diagnosis.log()
+    fitted.diagnosis.write(folder)
     fitted.predictor.save(folder)
     np.save(folder / VAL_SCORES, fitted.val_scores, allow_pickle=False)
     _write(folder / HISTORY, fitted.history)
     _write(folder / TRAINING, record)
+
+
+def _validated(val: ValRows, fitted: Fitted, confidence: float) -> dict[str, Any]:
+    """What the kept network does on the validation rows, as JSON types.
+
+    The AUC's interval counts every row alike, as the baselines' do.
+    """
+    labels, scores = val.labels(), fitted.val_scores
+    found: dict[str, Any] = {
+        "metrics": {
+            name.removeprefix("val_"): values[fitted.best_epoch - 1]
+            for name, values in fitted.history.items()
+            if name.startswith("val_")
+        }
+    }
+    if val.coding.task == "binary":
+        found["auc"] = asdict(delong_interval(labels, scores, confidence))
+    if val.coding.task != "regression":
+        found["classes"] = _by_class(val, labels, scores)
+    return found
+
+
+def _by_class(val: ValRows, labels: np.ndarray, scores: np.ndarray) -> list[dict[str, Any]]:
+    names = val.coding.classes[1:] if val.coding.task == "binary" else val.coding.classes
+    told = per_class(labels, scores, val.weights())
+    return [{"class": name, **one} for name, one in zip(names, told, strict=True)]
+
+
+def _class_weights(train: TrainRows, options: NetworkSpec) -> dict[str, float] | None:
+    goal = goal_of(train, options)
+    if goal.class_weights is None:
+        return None
+    weights = class_weights(train.labels(), goal)
+    return dict(zip(train.coding.classes, weights.tolist(), strict=True))
 
 
 def load(folder: Path, model_version: str) -> TrainedNetwork:
@@ -85,6 +138,7 @@ def load(folder: Path, model_version: str) -> TrainedNetwork:
         folder=folder,
         history=json.loads((folder / HISTORY).read_text("utf-8")),
         training=json.loads((folder / TRAINING).read_text("utf-8")),
+        findings=report.read(folder),
     )
 
 
@@ -99,6 +153,7 @@ def _record(fitted: Fitted) -> dict[str, Any]:
         "parameters": fitted.parameters,
         "weights_sha256": fitted.predictor.weights_sha256(),
         "smoke_test": fitted.smoke_test,
+        **fitted.facts,
     }
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from plumbline.baselines.predictor import Predictor
 from plumbline.errors import BundleError, NormalizationError, PlumblineError
 from plumbline.evaluation.evaluate import Evaluation
+from plumbline.network.diagnosis.findings import Finding
 from plumbline.normalization import apply
 from plumbline.normalization.parameters import Normalization
 from plumbline.release import card, golden, inventory, manifest, provenance
@@ -80,11 +81,13 @@ def build(
     test_reads: int,
     root: Path,
     folder: Path,
+    findings: tuple[Finding, ...] | None = None,
 ) -> None:
     """Write the winner's bundle into an empty folder, and load it once.
 
     `versions` holds split_version, normalization_version, model_version,
     evaluation_version and bundle_version. `root` is the project's, for its git commit.
+    `findings` are those of the network's diagnosis; None for a baseline.
 
     Raises:
         BundleError: what was written does not reproduce the predictor's scores.
@@ -107,6 +110,7 @@ def build(
         normalization=normalization,
         evaluation=evaluation,
         test_reads=test_reads,
+        findings=findings,
     )
     (folder / CARD).write_text(card.render(facts), "utf-8")
     sealed = replace(described, files=inventory.inventory(folder, without=MANIFEST))

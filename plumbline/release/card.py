@@ -8,6 +8,7 @@ from typing import Any
 
 from plumbline.evaluation.evaluate import Evaluation
 from plumbline.extract.features import feature_table
+from plumbline.network.diagnosis.findings import CHECKS, Finding
 from plumbline.normalization.parameters import Normalization
 from plumbline.release.manifest import Manifest
 from plumbline.release.markdown import block, bullets, code, names, table
@@ -27,6 +28,8 @@ class Facts:
     evaluation: Evaluation
     test_reads: int
     """How often the test rows of this dataset version were opened so far (count)."""
+    findings: tuple[Finding, ...] | None = None
+    """Of the diagnosis of the network's training; None where no network is released."""
 
 
 def render(facts: Facts) -> str:
@@ -186,6 +189,21 @@ def _caveats(facts: Facts) -> Iterator[str]:
         *["The split is not by time; how scores hold on later rows is not measured"]
         * (facts.spec.split.policy in ("hash", "stratified")),
     )
+    if facts.findings is not None:
+        yield "### Diagnosis of the training"
+        yield from _diagnosis(facts.findings)
+
+
+def _diagnosis(findings: tuple[Finding, ...]) -> Iterator[str]:
+    found = {one.check for one in findings}
+    yield f"Nothing was found by: {names(check for check in CHECKS if check not in found)}."
+    if findings:
+        header = ("Check", "Severity", "Evidence", "Likeliest cause", "Remedies, in this order")
+        rows = [
+            (code(f.check), f.severity, f.evidence, f.cause, "; ".join(f.remedies))
+            for f in findings
+        ]
+        yield table(header, rows)
 
 
 def _outcome(manifest: Manifest) -> str:

@@ -6,9 +6,10 @@ owners and schedules are part of none.
 """
 
 from plumbline.spec.audit import AuditSpec, Expectation, Severity
-from plumbline.spec.network import BatchPhase, NetworkSpec, SearchSpec
+from plumbline.spec.network import BatchPhase, NetworkSpec
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
+from plumbline.spec.search import Range, SearchSpec
 from plumbline.spec.source import FeatureKind, SourceSpec, Task
 from plumbline.spec.splits import (
     ColumnSplit,
@@ -45,6 +46,7 @@ __all__ = [
     "Options",
     "PipelineSpec",
     "QualifiedName",
+    "Range",
     "ReleaseSpec",
     "Scalar",
     "ScheduleSpec",

@@ -1,11 +1,14 @@
 """The Keras network: what it is made of, how it is trained, what is searched for."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
-from plumbline.spec.options import Fraction, Options, Scalar
+from plumbline.spec.options import Options, Scalar
+from plumbline.spec.search import Range, SearchSpec, first, placed
 
 ARCHITECTURES = ("auto", "linear", "dense", "resnet", "tabm", "tabm_mini", "realmlp")
 """Built in; anything else is the user's own `module:function`."""
@@ -20,7 +23,21 @@ Loss = Literal[
     "huber",
 ]
 Optimizer = Literal["adam", "adamw", "sgd", "rmsprop", "nadam"]
-Schedule = Literal["constant", "plateau", "cosine", "cyclical", "one_cycle", "flat_cosine", "coslog"]
+OPTIMIZER_OPTIONS: Mapping[Optimizer, frozenset[str]] = MappingProxyType(
+    {
+        "adam": frozenset({"beta_2"}),
+        "adamw": frozenset({"beta_2", "weight_decay"}),
+        "sgd": frozenset({"momentum", "weight_decay"}),
+        "rmsprop": frozenset({"momentum", "beta_2", "weight_decay"}),
+        "nadam": frozenset({"beta_2", "weight_decay"}),
+    }
+)
+"""What an optimizer reads besides learning_rate, clip_norm and accumulation_steps. adam takes no
+weight decay: with a decoupled one it is adamw (Loshchilov and Hutter 2019)."""
+
+Schedule = Literal[
+    "constant", "plateau", "cosine", "cyclical", "one_cycle", "flat_cosine", "coslog"
+]
 Precision = Literal["float32", "bfloat16", "float16"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
@@ -32,22 +49,6 @@ class BatchPhase(Options):
     """Share of `max_epochs` after which the next phase begins; 1 for the last one."""
     size: int = Field(ge=1)
     """Rows per step."""
-
-
-class SearchSpec(Options):
-    """A hyperparameter search before the training. It sees training and validation rows only."""
-
-    trials: int = Field(ge=1, le=10_000)
-    """Networks to train (count); the budget."""
-    seed: int = Field(default=0, ge=0)
-    """Seeds the sampler."""
-    max_epochs: int | None = Field(default=None, ge=1)
-    """Passes over the training rows per trial at most. Unset: `network.max_epochs`."""
-    prune: bool = True
-    """Give a trial up early whose validation metric lags behind the others'."""
-    space: dict[str, list[Scalar] | tuple[float, float]] = {}
-    """What is varied: a list of values by the name of an option of `network`, or a pair [low,
-    high] of numbers, searched on a logarithmic scale. Empty: the architecture's own space."""
 
 
 class NetworkSpec(Options):
@@ -73,6 +74,8 @@ class NetworkSpec(Options):
     """What becomes of a category before the first layer."""
     members: int | None = Field(default=None, ge=1, le=256)
     """Members of a TabM ensemble (count)."""
+    batch_normalization: bool | None = None
+    """Normalize the sums of each hidden layer over the batch. Of dense only."""
     options: dict[str, Scalar] = {}
     """Handed to your own architecture as they are."""
 
@@ -88,6 +91,7 @@ class NetworkSpec(Options):
     """Share of each label's weight that is spread over all classes."""
 
     optimizer: Optimizer | None = None
+    """How gradients become steps."""
     learning_rate: float | None = Field(default=None, gt=0)
     """Step size at the schedule's height."""
     momentum: Rate | None = None
@@ -104,7 +108,7 @@ class NetworkSpec(Options):
     """Batches whose gradients are averaged before the weights move (count)."""
     schedule: Schedule | None = None
     """Course of the learning rate. plateau: reduced when the validation loss stays."""
-    warmup: Fraction | None = None
+    warmup: Rate | None = None
     """Share of the steps over which the learning rate rises from 0 (cosine, one_cycle)."""
     batch_size: Annotated[int, Field(ge=1)] | Literal["auto"] | list[BatchPhase] | None = None
     """Rows per step; auto: by the number of training rows; or a list of phases."""
@@ -141,6 +145,14 @@ class NetworkSpec(Options):
             )
         return name
 
+    @field_validator("class_weights", mode="before")
+    @classmethod
+    def _named_as_yaml_reads_them(cls, weights: Any) -> Any:
+        if not isinstance(weights, dict):
+            return weights
+        names = [int(name) if isinstance(name, bool) else name for name in weights]
+        return dict(zip(map(str, names), weights.values(), strict=True))
+
     @field_validator("batch_size")
     @classmethod
     def _phases_reach_the_end(cls, size: object) -> object:
@@ -151,6 +163,25 @@ class NetworkSpec(Options):
         return size
 
     @model_validator(mode="after")
+    def _optimizer_reads_its_options(self) -> "NetworkSpec":
+        if self.optimizer is not None:
+            for name in unread(self.optimizer, dict(self)):
+                raise ValueError(unread_message(self.optimizer, name))
+        return self
+
+    @model_validator(mode="after")
+    def _space_holds_values_of_its_options(self) -> "NetworkSpec":
+        declared = self.model_dump(exclude_unset=True, exclude={"search"})
+        for name, values in (self.search.space if self.search else {}).items():
+            for value in [values.low, values.high] if isinstance(values, Range) else values:
+                try:
+                    type(self).model_validate(placed(declared, name, value))
+                except ValidationError as error:
+                    told = f"search.space.{name} holds {value!r}: {first(error)}"
+                    raise ValueError(told) from None
+        return self
+
+    @model_validator(mode="after")
     def _one_rate_per_layer(self) -> "NetworkSpec":
         rates, widths = self.dropout, self.widths
         if isinstance(rates, list) and widths is not None and len(rates) != len(widths):
@@ -158,3 +189,19 @@ class NetworkSpec(Options):
                 f"{len(rates)} dropout rates for {len(widths)} widths; give one rate per layer"
             )
         return self
+
+
+def unread(optimizer: Optimizer, options: Mapping[str, object]) -> list[str]:
+    """Names of options that ask for something and that `optimizer` does not read."""
+    every = frozenset().union(*OPTIMIZER_OPTIONS.values())
+    return sorted(name for name in every - OPTIMIZER_OPTIONS[optimizer] if options.get(name))
+
+
+def unread_message(optimizer: Optimizer, name: str) -> str:
+    """Says that `optimizer` does not read `name`, what it reads, and who reads it."""
+    reads = ", ".join(sorted(OPTIMIZER_OPTIONS[optimizer]))
+    others = ", ".join(other for other in OPTIMIZER_OPTIONS if name in OPTIMIZER_OPTIONS[other])
+    return (
+        f"{name} is declared, and optimizer {optimizer} reads only {reads}; "
+        f"leave {name} out, or choose optimizer {others}"
+    )

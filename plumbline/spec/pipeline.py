@@ -24,6 +24,7 @@ from plumbline.spec.stages import (
     ScheduleSpec,
     TrainingFeaturesSpec,
 )
+from plumbline.spec.tasks import disagreement
 
 
 class PipelineSpec(Options):
@@ -59,9 +60,29 @@ class PipelineSpec(Options):
                 "policy 'temporal' needs source.timestamp: name the column that says when "
                 "each row happened, or choose policy 'hash', 'stratified' or 'column'"
             )
-        if isinstance(split, StratifiedSplit) and source.task == "regression":
-            raise ValueError("policy 'stratified' needs classes; choose another for regression")
+        if isinstance(split, StratifiedSplit) and source.task in ("regression", "multilabel"):
+            raise ValueError(f"policy 'stratified' needs classes; choose another for {source.task}")
         return split
+
+    @field_validator("training_features")
+    @classmethod
+    def _one_label_per_row(cls, features: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        if features is not None and source is not None and source.task == "multilabel":
+            raise ValueError(
+                "training_features holds one label per row, and task multilabel has several; "
+                "leave it out"
+            )
+        return features
+
+    @field_validator("network")
+    @classmethod
+    def _network_agrees_with_the_task(cls, network: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        wrong = source and disagreement(source.task, network)
+        if wrong:
+            raise ValueError(str(wrong))
+        return network
 
     @model_validator(mode="wrap")
     @classmethod

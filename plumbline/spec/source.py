@@ -1,5 +1,6 @@
 """What is asked of PostgreSQL, and what its columns mean."""
 
+from collections.abc import Collection
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -7,7 +8,7 @@ from pydantic import Field, model_validator
 from plumbline.spec.options import Identifier, Options, Scalar
 
 FeatureKind = Literal["numeric", "category", "image", "ignore"]
-Task = Literal["binary", "multiclass", "regression"]
+Task = Literal["binary", "multiclass", "multilabel", "regression"]
 
 
 class SourceSpec(Options):
@@ -23,14 +24,18 @@ class SourceSpec(Options):
     """Columns that identify a row. Proved unique and not NULL; the extract is ordered by them."""
 
     label: str
-    """The column to predict."""
+    """The column to predict. For multilabel: an array column whose elements are named under
+    vectors, or what the columns in labels are called together."""
+
+    labels: list[str] = []
+    """For multilabel: the columns to predict, each boolean or 0/1."""
 
     positive_label: Scalar = None
     """The label's value that counts as 1. Needed unless the label is boolean or 0/1."""
 
     task: Task = "binary"
-    """What kind of prediction. Models are built for binary; the data of the others is frozen,
-    audited, split and normalized."""
+    """What kind of prediction. Binary has baselines, a gate, an evaluation and a release; the
+    others end with the network."""
 
     classes: list[Scalar] = []
     """The label's values, all of them; another one is refused. Empty: those that occur."""
@@ -40,6 +45,10 @@ class SourceSpec(Options):
 
     group: str | None = None
     """Rows that share this value stay on one side of the split; never a feature."""
+
+    weight: str | None = None
+    """What each row counts for in the network's loss and validation metrics, and never a feature:
+    numbers of 0 or more. Without it all rows count alike."""
 
     drop: list[str] = []
     """Columns that are kept in the snapshot but are not features."""
@@ -59,15 +68,60 @@ class SourceSpec(Options):
     def _roles_do_not_overlap(self) -> "SourceSpec":
         if self.label in self.key:
             raise ValueError(f"label {self.label!r} is also a key column; a label cannot identify")
-        if self.label in self.kinds:
-            raise ValueError(f"{self.label!r} is the label and cannot be under kinds")
-        if self.label in self.drop:
-            raise ValueError(f"{self.label!r} is the label and cannot be under drop")
-        if self.classes and self.task == "regression":
-            raise ValueError("source.classes is declared, but a regression's label has no classes")
+        for name in dict.fromkeys((self.label, *self.label_columns)):
+            if name in self.kinds:
+                raise ValueError(f"{name!r} is the label and cannot be under kinds")
+            if name in self.drop:
+                raise ValueError(f"{name!r} is the label and cannot be under drop")
+        if self.classes and self.task in ("regression", "multilabel"):
+            raise ValueError(
+                f"source.classes is declared, but a {self.task}'s label has no classes"
+            )
+        self._labels_are_several()
         if self.positive_label is not None and self.task != "binary":
             raise ValueError(f"positive_label is for the binary task, and task is {self.task}")
+        self._weight_has_no_other_role()
         both = sorted(set(self.drop) & self.kinds.keys())
         if both:
             raise ValueError(f"{', '.join(both)} under both drop and kinds; keep one of them")
         return self
+
+    @property
+    def label_columns(self) -> tuple[str, ...]:
+        """The columns that hold the label: several for multilabel, one for the other tasks."""
+        if self.task != "multilabel":
+            return (self.label,)
+        return tuple(self.labels or self.vectors.get(self.label, ()))
+
+    def _labels_are_several(self) -> None:
+        if self.labels and self.task != "multilabel":
+            raise ValueError(f"source.labels is for the multilabel task, and task is {self.task}")
+        if self.task != "multilabel":
+            return
+        names = self.label_columns
+        if len(set(names)) < max(2, len(names)):
+            raise ValueError(
+                f"the multilabel task has the label columns {', '.join(names) or 'none'}; name two "
+                "or more different ones under source.labels, or the elements of the array "
+                f"{self.label!r} under source.vectors"
+            )
+        taken = {*self.key, *self.vectors, self.timestamp, self.group} & set(self.labels)
+        if taken:
+            raise ValueError(f"{', '.join(sorted(map(str, taken)))} under labels has another role")
+        if self.labels and self.label in (*self.labels, *self.vectors):
+            raise ValueError(
+                f"label {self.label!r} is a column of its own; choose a name for all of labels"
+            )
+
+    def _weight_has_no_other_role(self) -> None:
+        roles: dict[str, Collection[str | None]] = {
+            "label": [self.label, *self.label_columns],
+            "key": self.key,
+            "timestamp": [self.timestamp],
+            "group": [self.group],
+            "drop": self.drop,
+            "kinds": self.kinds,
+        }
+        for role, names in roles.items():
+            if self.weight is not None and self.weight in names:
+                raise ValueError(f"weight {self.weight!r} is also under {role}; it has one role")

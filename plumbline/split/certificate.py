@@ -12,7 +12,7 @@ import pyarrow as pa
 from plumbline.extract.labels import coding
 from plumbline.extract.snapshot import Snapshot
 from plumbline.spec import PipelineSpec, TemporalSplit
-from plumbline.split import recount
+from plumbline.split import recount, weights
 from plumbline.split.duplicates import compared
 from plumbline.split.keys import canonical, joined
 from plumbline.split.label_facts import CONFIDENCE, counted, shortcomings, tally
@@ -39,7 +39,13 @@ def certify(
     what made it, but for `exclusions`: rows by reason and side, as `Placement` has them.
     """
     source = spec.source
-    present = (*source.key, source.label, source.group, source.timestamp)
+    present = (
+        *source.key,
+        *source.label_columns,
+        source.group,
+        source.timestamp,
+        source.weight,
+    )
     require_columns(snapshot, spec, [name for name in present if name])
     certificate = {
         "policy": spec.split.model_dump(mode="json"),
@@ -87,13 +93,32 @@ def assignment_digest(snapshot: Snapshot, key: Sequence[str], assignment: np.nda
 def _sides(snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray) -> dict[str, Any]:
     codes = coding(snapshot, spec)
     seen = tally(codes)
-    for batch, sides in _blocks(snapshot, [spec.source.label], assignment):
-        seen.see(codes.encode(batch.column(0)), sides)
+    for batch, sides in _blocks(snapshot, spec.source.label_columns, assignment):
+        seen.see(codes.read(batch), sides)
     rows = np.bincount(assignment, minlength=len(NAMES))
+    weighed = _weights(snapshot, spec, assignment)
     return {
-        name: {"rows": int(rows[code]), "share": rows[code] / snapshot.rows, **seen.side(code)}
+        name: {
+            "rows": int(rows[code]),
+            "share": rows[code] / snapshot.rows,
+            **seen.side(code),
+            **weighed[code],
+        }
         for name, code in SIDES.items()
     }
+
+
+def _weights(
+    snapshot: Snapshot, spec: PipelineSpec, assignment: np.ndarray
+) -> list[dict[str, Any]]:
+    """What the rows of each side weigh, by its code; nothing where they weigh alike."""
+    column = spec.source.weight
+    if column is None:
+        return [{} for _ in NAMES]
+    seen = weights.Tally()
+    for batch, sides in _blocks(snapshot, [column], assignment):
+        seen.see(weights.numbers(batch.column(0), column), sides)
+    return [{"weight": seen.side(code)} for code in range(len(NAMES))]
 
 
 def _excluded(

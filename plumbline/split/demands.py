@@ -11,6 +11,8 @@ from plumbline.split.label_facts import counted, shortcomings
 _EXPECTED = {
     "binary": "rows of both labels in train, val and test",
     "multiclass": "rows of every class in train, and of two classes or more in val and test",
+    "multilabel": "rows with and without each label in train, and with and without one of them in "
+    "val and test",
     "regression": "rows of two values or more in train, val and test",
 }
 
@@ -25,8 +27,9 @@ _UNDONE = {
 def require_both_labels(certificate: Certificate, spec: PipelineSpec) -> None:
     """Raises SplitError, with all counts, where a side is empty or teaches nothing.
 
-    Every side needs both labels of a binary task, two classes, or two values of a
-    regression's label; train needs every class.
+    Every side needs both labels of a binary task, two classes, both values of one of several
+    labels, or two values of a regression's label; train needs every class, and both values of
+    every label.
     """
     sides = certificate["sides"]
     wrong = dict(shortcomings(sides))

@@ -25,7 +25,13 @@ class Tally(Protocol):
 
 
 def tally(coding: LabelCoding) -> Tally:
-    return _Numbers() if coding.task == "regression" else _Classes(coding)
+    match coding.task:
+        case "regression":
+            return _Numbers()
+        case "multilabel":
+            return _Several(coding)
+        case _:
+            return _Classes(coding)
 
 
 class _Classes:
@@ -47,6 +53,24 @@ class _Classes:
             return {"positives": counts[1], "label_rate": _rate(counts[1], rows)}
         named = zip(self._coding.classes, counts, strict=True)
         return {"classes": {name: {"rows": n, "rate": _rate(n, rows)} for name, n in named}}
+
+
+class _Several:
+    """Counts of the rows that have each label, with their rate."""
+
+    def __init__(self, coding: LabelCoding):
+        self._names = coding.classes
+        self._positives = np.zeros((len(NAMES), len(self._names)), dtype=np.int64)
+        self._rows = np.zeros(len(NAMES), dtype=np.int64)
+
+    def see(self, labels: np.ndarray, sides: np.ndarray) -> None:
+        self._rows += np.bincount(sides, minlength=len(NAMES))
+        np.add.at(self._positives, sides, labels)
+
+    def side(self, code: int) -> Side:
+        rows = int(self._rows[code])
+        counted = zip(self._names, self._positives[code].tolist(), strict=True)
+        return {"labels": {name: {"rows": n, "rate": _rate(n, rows)} for name, n in counted}}
 
 
 class _Numbers:
@@ -110,6 +134,9 @@ def counted(side: Side) -> str:
     rows = f"{side['rows']:,} rows"
     if "positives" in side:
         return f"{rows} of which {side['positives']:,} positive"
+    if "labels" in side:
+        told = ", ".join(f"{one['rows']:,} {name}" for name, one in side["labels"].items())
+        return f"{rows} of which {told}"
     if "classes" in side:
         return f"{rows} of {sum(one['rows'] > 0 for one in side['classes'].values())} classes"
     return rows
@@ -118,15 +145,31 @@ def counted(side: Side) -> str:
 def _wrong(side: Side, *, train: bool) -> str | None:
     if not side["rows"]:
         return "empty"
+    if "weight" in side and not side["weight"]["sum"]:
+        return "without a row of any weight"
+    if "labels" in side:
+        return _wrong_of_several(side, train=train)
+    if "classes" in side:
+        return _wrong_of_classes(side, train=train)
     if "positives" in side:
         return None if 0 < side["positives"] < side["rows"] else "with one label only"
-    if "classes" not in side:
-        return None if side["min"] < side["max"] else "with one value only"
+    return None if side["min"] < side["max"] else "with one value only"
+
+
+def _wrong_of_classes(side: Side, *, train: bool) -> str | None:
     missing = [repr(name) for name, one in side["classes"].items() if not one["rows"]]
     if len(side["classes"]) - len(missing) < 2:
         return "with one class only"
     # Elsewhere a rare class may be absent; what was never learned cannot be predicted.
     return f"without {', '.join(missing[:5])}" if train and missing else None
+
+
+def _wrong_of_several(side: Side, *, train: bool) -> str | None:
+    alike = [n for n, one in side["labels"].items() if one["rows"] in (0, side["rows"])]
+    if len(alike) == len(side["labels"]):
+        return "with one value only of every label"
+    told = ", ".join(map(repr, alike[:5]))
+    return f"with one value only of {told}" if train and alike else None
 
 
 def _rate(rows: int, of: int) -> dict[str, float] | None:

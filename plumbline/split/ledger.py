@@ -49,6 +49,7 @@ def open_test(
         snapshot=split.snapshot,
         assignment=split.assignment,
         coding=split.coding,
+        weight=split.weight,
         minted=_mint,
     )
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 from plumbline.errors import LeakageError
 from plumbline.extract.labels import LabelCoding
 from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
+from plumbline.split import weights
 
 TRAIN, VAL, TEST, EXCLUDED = 0, 1, 2, 3
 """Codes of the assignment array, the sides in their order. Excluded rows are on no side."""
@@ -24,7 +25,12 @@ SIDES = {"train": TRAIN, "val": VAL, "test": TEST}
 NAMES = (*SIDES, "excluded")
 """What is written of a row, by its code."""
 
-_LABELS = {"binary": np.int8, "multiclass": np.int16, "regression": np.float64}
+_LABELS = {
+    "binary": np.int8,
+    "multiclass": np.int16,
+    "multilabel": np.int8,
+    "regression": np.float64,
+}
 
 _mint = object()
 
@@ -39,6 +45,8 @@ class Rows:
     assignment: np.ndarray
     """Code of every row of the snapshot: int8, shape (snapshot.rows,)."""
     coding: LabelCoding
+    weight: str | None = None
+    """The column that says what a row counts for; None: all alike."""
     minted: InitVar[object]
     """Checked, never kept: rows cannot be made from other rows."""
 
@@ -68,14 +76,28 @@ class Rows:
                 yield batch.filter(pa.array(here))
 
     def labels(self) -> np.ndarray:
-        """Labels of this side in order, shape (count,).
+        """Labels of this side in order, shape (count,); for multilabel (count, labels).
 
-        int8 for the binary task, int16 codes of `coding.classes` for multiclass, float64 for
-        regression.
+        int8 for the binary task and multilabel, int16 codes of `coding.classes` for
+        multiclass, float64 for regression.
         """
-        name, kind = self.snapshot.label, _LABELS[self.coding.task]
-        parts = [self.coding.encode(batch.column(0)) for batch in self.batches([name])]
-        return np.concatenate([np.empty(0, kind), *parts], dtype=kind)
+        kind, columns = _LABELS[self.coding.task], self.coding.columns(self.snapshot.label)
+        shape = (0, len(columns))[: 1 + (self.coding.task == "multilabel")]
+        parts = [self.coding.read(batch) for batch in self.batches(columns)]
+        return np.concatenate([np.empty(shape, kind), *parts], dtype=kind)
+
+    def weights(self) -> np.ndarray | None:
+        """What each row of this side counts for, in order: float32, shape (count,).
+
+        None where no column says so.
+
+        Raises:
+            SplitError: a weight is none.
+        """
+        if self.weight is None:
+            return None
+        parts = [weights.numbers(one.column(0), self.weight) for one in self.batches([self.weight])]
+        return np.concatenate([np.empty(0), *parts]).astype(np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

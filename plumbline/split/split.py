@@ -40,16 +40,19 @@ class Split:
     coding: LabelCoding
     certificate: dict[str, Any]
     assignment_digest: str
+    weight: str | None = None
+    """The column that says what a row counts for; None: all alike."""
 
     def train(self) -> TrainRows:
-        return TrainRows(
-            snapshot=self.snapshot, assignment=self.assignment, coding=self.coding, minted=_mint
-        )
+        return TrainRows(**self._parts, minted=_mint)
 
     def validation(self) -> ValRows:
-        return ValRows(
-            snapshot=self.snapshot, assignment=self.assignment, coding=self.coding, minted=_mint
-        )
+        return ValRows(**self._parts, minted=_mint)
+
+    @property
+    def _parts(self) -> dict[str, Any]:
+        names = ("snapshot", "assignment", "coding", "weight")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def counts(self) -> dict[str, int]:
@@ -100,6 +103,7 @@ def load(folder: Path, snapshot: Snapshot, spec: PipelineSpec, version: SplitVer
         coding=coding(snapshot, spec),
         certificate=certificate,
         assignment_digest=certificate["assignment_digest"],
+        weight=spec.source.weight,
     )
 
 

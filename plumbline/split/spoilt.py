@@ -39,7 +39,14 @@ def spoilt(split: Split, kinds: Mapping[str, str]) -> Split:
     given["folder"] = Path(snapshot.folder, "spoilt rows are in memory only")
     training = split.assignment == TRAIN
     return replace(
-        split, snapshot=Spoilt(**given, original=snapshot, training=training, kinds=dict(kinds))
+        split,
+        snapshot=Spoilt(
+            **given,
+            original=snapshot,
+            training=training,
+            kinds=dict(kinds),
+            labels=frozenset(split.coding.columns(snapshot.label)),
+        ),
     )
 
 
@@ -59,6 +66,8 @@ class Spoilt(Snapshot):
     """Whether a row is for training: bool, shape (rows,)."""
     kinds: dict[str, str]
     """Kind by feature."""
+    labels: frozenset[str]
+    """Columns that hold the label."""
 
     def batches(
         self, columns: Sequence[str] | None = None, rows: int = BLOCK_ROWS
@@ -74,7 +83,7 @@ class Spoilt(Snapshot):
         spoiling = _Spoiling(places=pa.array(places), positions=places + start)
         arrays = [
             pc.replace_with_mask(values, mask, spoiling.labels(values))
-            if name == self.label
+            if name in self.labels
             else pc.replace_with_mask(values, mask, spoiling.values(values, self.kinds[name]))
             if name in self.kinds
             else values

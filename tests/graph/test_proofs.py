@@ -12,6 +12,7 @@ from small_pipeline import run, small_spec
 from assets.resources import PlumblineResource
 from pipelines.cli import main
 from plumbline.baselines import leakage
+from plumbline.network import reproducibility
 from plumbline.normalization import apply
 from plumbline.normalization.fit import fit
 from plumbline.spec import PipelineSpec
@@ -143,3 +144,41 @@ def test_the_command_says_what_is_missing(proved, project, monkeypatch):
     result = prove(project, monkeypatch, spec=small_spec(normalization={"method": "robust"}))
     assert result.exit_code == 1
     assert "materialize visits/normalization" in result.output
+
+
+@pytest.mark.network
+def test_the_command_trains_the_network_twice(proved, project, monkeypatch):
+    result = prove(project, monkeypatch, "--network", "--epochs", "1")
+    assert result.exit_code == 0, result.output
+    assert "two trainings of 1 epochs gave equal weights" in " ".join(result.output.split())
+    bench = PlumblineResource().open(SPEC, project, "v1")
+    folder = bench.store.folder("visits", "network", bench.chain.version("network"))
+    told = reproducibility.recorded(folder)
+    assert told is not None
+    assert told["tier"] == "bitwise"
+
+
+@pytest.mark.parametrize(
+    ("deterministic", "expected"), [(True, (1, "FAILED")), (False, (0, "holds"))]
+)
+def test_a_network_that_comes_out_otherwise_fails_where_it_promised_not_to(
+    proved, project, monkeypatch, deterministic, expected
+):
+    found = reproducibility.Reproducibility(
+        tier="statistical",
+        weights_differ=0.2,
+        scores_differ=0.01,
+        metrics={},
+        tolerance=reproducibility.TOLERANCE,
+        epochs=3,
+        deterministic=deterministic,
+        circumstances={},
+        seconds=1.0,
+    )
+    monkeypatch.setattr(reproducibility, "measured", lambda *_: found)
+    network = {"widths": [8], "deterministic": deterministic}
+    result = prove(project, monkeypatch, "--network", spec=small_spec(network=network))
+    code, status = expected
+    assert result.exit_code == code
+    assert status in result.output
+    assert "weights differ by up to 2.0e-01" in " ".join(result.output.split())

@@ -23,16 +23,28 @@ SOURCES: dict[str, dict[str, Any]] = {
 DATA_STAGES = ["snapshot", "split", "audit", "normalization"]
 
 
-def audited(name: str, data: Path, postgres: Postgres, root: Path) -> dict[str, Any]:
-    """Run the data's stages of one table; its findings and its certificate."""
+def audited(
+    name: str,
+    data: Path,
+    postgres: Postgres,
+    root: Path,
+    *,
+    network: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Run the data's stages of one table, and `network`; its findings and its certificate."""
     _load(name, data / name / "data.parquet", postgres)
     extract = root / f"{name}.sql"
     extract.write_text(f"SELECT * FROM public.{name}")
     spec = PipelineSpec.model_validate(
-        {"name": name, "source": {"sql": extract.name, **SOURCES[name]}}
+        {
+            "name": name,
+            "source": {"sql": extract.name, **SOURCES[name]},
+            "network": network or {},
+        }
     )
+    stages = [*DATA_STAGES, *(["network"] if network else [])]
     with dg.DagsterInstance.ephemeral() as instance:
-        result = run(spec, root, instance, selection=DATA_STAGES)
+        result = run(spec, root, instance, selection=stages)
     registry = Registry.open(postgres)
     (split,) = registry.rows("split_versions", pipeline=name)
     (found,) = registry.rows("audits", pipeline=name)
@@ -109,3 +121,20 @@ def test_other_tasks_are_frozen_audited_and_split(
     if name == "diamonds":
         whole_rows = [one for one in facts["findings"] if one["check"] == "duplicates"]
         assert any(one["count"] == 146 for one in whole_rows)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_a_regression_ends_in_a_network_that_answers_in_dollars(
+    public_data: Path, postgres: Postgres, environment: Path
+) -> None:
+    network = {"architecture": "dense", "widths": [32], "max_epochs": 3, "learning_rate": 0.01}
+    facts = audited("diamonds", public_data, postgres, environment, network=network)
+    assert facts["result"].success
+    (event,) = [
+        one.materialization
+        for one in facts["result"].get_asset_materialization_events()
+        if one.asset_key.path[-1] == "network"
+    ]
+    # Prices range to 18,823 dollars, with a deviation of about 4,000.
+    assert 100 < event.metadata["val_rmse"].value < 2000
+    assert event.metadata["val_r2"].value > 0.75

@@ -1,5 +1,6 @@
 """Runs that are killed, doubled or refused leave the store and the registry consistent."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,18 +9,34 @@ import time
 from pathlib import Path
 
 import pytest
-from small_pipeline import make_source
+from small_pipeline import make_source, small_spec
 
+from assets.workbench import Workbench
+from plumbline.network import fitting
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.store import ArtifactStore
 from plumbline.summary import summary
+from plumbline.versions import DatasetVersion
 
 RUN = """
 import sys
+import time
 import dagster as dg
 from pathlib import Path
 from small_pipeline import run, small_spec
+from plumbline.network import resume
+
+resume.EVERY, resume.SHARE = 0.0, 1e9  # a checkpoint at every epoch
+written = resume.Resuming.epoch_ends
+
+
+def epoch_ends(self, epoch):
+    written(self, epoch)
+    time.sleep(float(sys.argv[3]))  # time to be killed in
+
+
+resume.Resuming.epoch_ends = epoch_ends
 
 with dg.DagsterInstance.ephemeral() as instance:
     network = {"widths": [8], "dropout": [0.0], "max_epochs": int(sys.argv[2])}
@@ -41,8 +58,8 @@ def start(postgres: Postgres, tmp_path: Path):
     }
     started: list[subprocess.Popen] = []
 
-    def call(epochs: int = 2) -> subprocess.Popen:
-        command = [sys.executable, "-c", RUN, str(tmp_path), str(epochs)]
+    def call(epochs: int = 2, pause: float = 0.0) -> subprocess.Popen:
+        command = [sys.executable, "-c", RUN, str(tmp_path), str(epochs), str(pause)]
         started.append(
             subprocess.Popen(
                 command,
@@ -77,16 +94,16 @@ def _drafts(root: Path) -> list[Path]:
 @pytest.mark.network
 def test_a_run_killed_in_training_goes_on_when_it_is_started_again(start, postgres, tmp_path):
     # The number of epochs is the same in both runs, so the network's version is too.
-    killed = start(epochs=40)
+    killed = start(epochs=8, pause=1)
     training = tmp_path / "store" / "visits" / "network"
-    _await(lambda: training.is_dir() and list(training.glob(".*")), killed)
+    _await(lambda: training.is_dir() and list(training.glob(".*.work/*.npz")), killed)
     killed.send_signal(signal.SIGKILL)
     killed.communicate()
     assert not [path for path in training.iterdir() if not path.name.startswith(".")]
     registry = Registry.open(postgres)
     assert {row["kind"] for row in registry.rows("model_versions")} == {"random_forest", "xgboost"}
 
-    again = start(epochs=40)
+    again = start(epochs=8)
     output = again.communicate()[0]
     assert again.returncode == 0, output
     assert _drafts(tmp_path) == []
@@ -97,6 +114,29 @@ def test_a_run_killed_in_training_goes_on_when_it_is_started_again(start, postgr
         "network",
     }
     assert len(facts["test_reads"]) == 1
+    (made,) = training.iterdir()
+    _ends_as_if_never_interrupted(made, postgres, tmp_path)
+
+
+def _ends_as_if_never_interrupted(made: Path, postgres: Postgres, root: Path) -> None:
+    told = json.loads((made / "training.json").read_text())
+    (taken,) = told["resumed"]
+    assert taken["epoch"] > 1
+    assert taken["changed"] == {}
+    network = {"widths": [8], "dropout": [0.0], "max_epochs": 8}
+    spec = small_spec(network=network)
+    bench = Workbench(
+        spec=spec,
+        root=root,
+        dataset_version=DatasetVersion("v1"),
+        postgres=postgres,
+        registry=Registry.open(postgres),
+        store=ArtifactStore.at(root / "store"),
+    )
+    sides = bench.split.train(), bench.split.validation()
+    whole = fitting.fit(*sides, bench.normalization, spec.network, None)
+    assert whole.predictor.weights_sha256() == told["weights_sha256"]
+    assert whole.best_epoch == told["best_epoch"]
 
 
 def test_two_runs_at_once_make_one_of_each(start, postgres, tmp_path):

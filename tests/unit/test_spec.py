@@ -6,6 +6,7 @@ from pydantic import ValidationError
 from plumbline.spec import HashSplit, PipelineSpec, TemporalSplit
 
 SOURCE = {"sql": "sql/extracts/x.sql", "key": ["id"], "label": "y"}
+SEVERAL = SOURCE | {"task": "multilabel"}
 
 
 def spec(**options) -> PipelineSpec:
@@ -22,7 +23,14 @@ def complaint(**options) -> tuple[str, str]:
 
 def test_defaults_are_complete():
     assert isinstance(spec().split, HashSplit)
-    assert spec().network.widths == [256, 128]
+    assert spec().network.architecture == "auto"
+
+
+def test_several_labels_are_columns_or_elements_of_an_array():
+    assert spec().source.label_columns == ("y",)
+    columns = spec(source=SEVERAL | {"labels": ["a", "b"]})
+    array = spec(source=SEVERAL | {"vectors": {"y": ["a", "b"]}})
+    assert columns.source.label_columns == array.source.label_columns == ("a", "b")
 
 
 def test_a_temporal_split_reads_dates_and_moments():
@@ -39,7 +47,7 @@ def test_a_temporal_split_reads_dates_and_moments():
     [
         ({"nework": {}}, "nework", "did you mean 'network'? Allowed here: audit, baselines,"),
         ({"network": {"learning_rat": 1}}, "network.learning_rat", "did you mean 'learning_rate'?"),
-        ({"network": {"architecture": "tree"}}, "network.architecture", "'dense'"),
+        ({"network": {"architecture": "tree"}}, "network.architecture", "dense, resnet,"),
         ({"split": {"policy": "random"}}, "split", "'hash', 'stratified', 'temporal', 'column'"),
         (
             {"split": {"policy": "hash", "vall": 0.1}},
@@ -55,7 +63,7 @@ def test_a_temporal_split_reads_dates_and_moments():
         (
             {"source": SOURCE | {"task": "ranking"}},
             "source.task",
-            "'binary', 'multiclass' or 'regr",
+            "'binary', 'multiclass', 'multilabel' or 'regr",
         ),
         (
             {"source": SOURCE | {"task": "regression", "classes": [0, 1]}},
@@ -76,7 +84,38 @@ def test_a_temporal_split_reads_dates_and_moments():
             "source",
             "both drop and kinds",
         ),
-        ({"network": {"widths": [8]}}, "network.dropout", "2 dropout rates for 1 widths"),
+        (
+            {"network": {"widths": [8], "dropout": [0.1, 0.2]}},
+            "network",
+            "2 dropout rates for 1 widths",
+        ),
+        ({"network": {"activation": "softmax"}}, "network", "sigmoid with binary_crossentropy"),
+        ({"source": SOURCE | {"weight": "y"}}, "source", "weight 'y' is also under label"),
+        ({"source": SOURCE | {"weight": "id"}}, "source", "weight 'id' is also under key"),
+        (
+            {"source": SOURCE | {"weight": "w", "drop": ["w"]}},
+            "source",
+            "weight 'w' is also under drop",
+        ),
+        ({"source": SOURCE | {"labels": ["a", "b"]}}, "source", "for the multilabel task"),
+        ({"source": SEVERAL}, "source", "the label columns none; name two"),
+        ({"source": SEVERAL | {"labels": ["a"]}}, "source", "the label columns a; name two"),
+        ({"source": SEVERAL | {"labels": ["a", "a"]}}, "source", "more different ones"),
+        ({"source": SEVERAL | {"labels": ["a", "id"]}}, "source", "id under labels has another"),
+        ({"source": SEVERAL | {"labels": ["a", "y"]}}, "source", "a name for all of labels"),
+        (
+            {"source": SEVERAL | {"labels": ["a", "b"], "kinds": {"a": "numeric"}}},
+            "source",
+            "'a' is the label and cannot be under kinds",
+        ),
+        (
+            {
+                "source": SEVERAL | {"labels": ["a", "b"]},
+                "training_features": {"table": "public.rows"},
+            },
+            "training_features",
+            "one label per row",
+        ),
         ({"name": "No Name"}, "name", "lower-case"),
         ({"schedule": {"cron": "0 3 * * *", "tz": "UTC"}}, "schedule.tz", "Allowed here: cron,"),
     ],
@@ -92,6 +131,8 @@ def test_contradictions_between_blocks_are_refused():
     assert "needs source.timestamp" in complaint(split=temporal)[1]
     numbers = SOURCE | {"task": "regression"}
     assert "needs classes" in complaint(source=numbers, split={"policy": "stratified"})[1]
+    several = SEVERAL | {"labels": ["a", "b"]}
+    assert "needs classes" in complaint(source=several, split={"policy": "stratified"})[1]
     backwards = temporal | {"test_from": "2013-09-01"}
     timed = SOURCE | {"timestamp": "t"}
     assert complaint(source=timed, split=backwards)[0] == "split.test_from"

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,38 @@ def test_a_killed_writer_leaves_a_draft_that_the_next_one_removes(store, tmp_pat
     assert len(list((store.root / "p" / "split").iterdir())) == 1
     final = store.publish("p", "split", VERSION, _write)
     assert [path.name for path in final.parent.iterdir()] == [VERSION]
+
+
+def test_a_workplace_outlives_its_writer_until_the_artifact_is_published(store):
+    places: list[Path] = []
+
+    def dies(draft: Path) -> None:
+        places.append(artifacts.workplace(draft))
+        places[-1].mkdir(exist_ok=True)
+        (places[-1] / "half").write_text("half")
+        raise RuntimeError("died")
+
+    for _ in range(2):
+        with pytest.raises(RuntimeError):
+            store.publish("p", "split", VERSION, dies)
+    assert len(set(places)) == 1
+    assert (places[0] / "half").read_text() == "half"
+    assert store.find("p", "split", VERSION) is None
+    final = store.publish("p", "split", VERSION, _write)
+    assert [path.name for path in final.parent.iterdir()] == [VERSION]
+
+
+def test_a_workplace_that_nobody_comes_back_to_is_swept(store, tmp_path):
+    stage = store.folder("p", "split", VERSION).parent
+    old, new = (artifacts.workplace(stage / (letter * 64)) for letter in "ab")
+    for place in (old, new):
+        place.mkdir(parents=True)
+        (place / "half").write_text("half")
+    past = time.time() - artifacts.ABANDONED - 60
+    for path in (old / "half", old):
+        os.utime(path, (past, past))
+    store.publish("p", "split", VERSION, _write)
+    assert {path.name for path in stage.iterdir()} == {VERSION, new.name}
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES])

@@ -1,9 +1,9 @@
 """Rows that repeat, and rows that contradict each other."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from plumbline.audit.evidence import Evidence
 from plumbline.audit.findings import Finding
@@ -95,12 +95,12 @@ def _conflicting(evidence: Evidence, rows: np.ndarray, sets: np.ndarray) -> Iter
 
 
 def _labels(evidence: Evidence, rows: np.ndarray) -> np.ndarray:
-    """Codes of the labels of training rows, by their ascending positions."""
-    parts: list[Any] = [np.empty(0, dtype=np.int64)]
-    start = 0
-    for block in evidence.snapshot.batches([evidence.snapshot.label]):
+    """Equal numbers for equal labels of training rows, by their ascending positions: int64."""
+    coding = evidence.split.coding
+    parts, start = [], 0
+    for block in evidence.snapshot.batches(coding.columns(evidence.snapshot.label)):
         first, last = np.searchsorted(rows, [start, start + block.num_rows])
-        values = block.column(0).take(rows[first:last] - start)
-        parts.append(evidence.split.coding.encode(values))
+        parts.append(coding.read(block.take(pa.array(rows[first:last] - start, pa.int64()))))
         start += block.num_rows
-    return np.concatenate(parts).astype(np.int64)
+    labels = np.concatenate(parts)
+    return np.unique(labels, axis=0, return_inverse=True)[1].reshape(len(labels))

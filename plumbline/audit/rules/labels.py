@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from statistics import NormalDist
 
+import numpy as np
+import pyarrow as pa
+
 from plumbline.audit.evidence import Evidence
 from plumbline.audit.findings import Finding
 from plumbline.split.rows import TRAIN
@@ -17,13 +20,16 @@ MINORITY = 0.05
 def label(evidence: Evidence) -> Iterator[Finding]:
     """Classes that are too rare to learn, or so rare that accuracy says nothing."""
     labels = evidence.profile.sample.labels
-    rows = sum(labels.counts)
+    several = labels.coding.task == "multilabel"
+    rows = evidence.split.counts["train"] if several else sum(labels.counts)
     if not labels.counts or not rows:
         return
     floor = max(FEW, RARE * rows)
     for code, count in enumerate(labels.counts):
         if count < floor:
             yield _rare(evidence, code, count, rows, floor)
+    if several:
+        return
     smallest = min((count for count in labels.counts if count >= floor), default=rows)
     if smallest < MINORITY * rows:
         code = labels.counts.index(smallest)
@@ -58,9 +64,12 @@ def _rare(evidence: Evidence, code: int, count: int, rows: int, floor: float) ->
 def _of_class(evidence: Evidence, code: int) -> tuple[int, ...]:
     """The first training rows of a class."""
     coding = evidence.split.coding
-    return evidence.first(
-        [evidence.snapshot.label], lambda block: coding.encode(block.column(0)) == code, TRAIN
-    )
+
+    def here(block: pa.RecordBatch) -> np.ndarray:
+        found = coding.read(block)
+        return found[:, code] == 1 if found.ndim == 2 else found == code
+
+    return evidence.first(coding.columns(evidence.snapshot.label), here, TRAIN)
 
 
 def signal(evidence: Evidence) -> Iterator[Finding]:
@@ -93,5 +102,10 @@ def signal(evidence: Evidence) -> Iterator[Finding]:
 
 def score_name(evidence: Evidence) -> str:
     """What `Skill.score` is for the task."""
-    names = {"binary": "AUC", "multiclass": "mean one-against-rest AUC", "regression": "R²"}
+    names = {
+        "binary": "AUC",
+        "multiclass": "mean one-against-rest AUC",
+        "multilabel": "AUC of the label told best",
+        "regression": "R²",
+    }
     return names[evidence.spec.source.task]

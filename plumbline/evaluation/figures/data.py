@@ -36,6 +36,8 @@ def _draw_labels(axes: Any, sides: Mapping[str, Any]) -> None:
     train = sides["train"]
     if "classes" in train:
         _draw_classes(axes, sides)
+    elif "labels" in train:
+        _draw_several(axes, sides)
     elif "mean" in train:
         _draw_means(axes, sides)
     else:
@@ -62,6 +64,24 @@ def _draw_classes(axes: Any, sides: Mapping[str, Any]) -> None:
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     dress(axes, title="Share of each class", grid="x")
+    legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+
+
+def _draw_several(axes: Any, sides: Mapping[str, Any]) -> None:
+    """Shares of the commonest labels, a thin bar for each."""
+    labels = sides["train"]["labels"]
+    shown = sorted(labels, key=lambda name: -labels[name]["rows"])[:_CLASSES]
+    height = 0.62 / len(shown)
+    for place, side in enumerate(sides.values()):
+        for at, (name, hue) in enumerate(zip(shown, _CLASS_COLOURS, strict=False)):
+            share = side["labels"][name]["rows"] / (side["rows"] or 1)
+            middle = place - 0.31 + (at + 0.5) * height
+            axes.barh(
+                middle, share, height=height, color=hue, label=_short(name) if not place else None
+            )
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    more = len(labels) - len(shown)
+    dress(axes, title="Share of each label" + (f"; {more} more" if more else ""), grid="x")
     legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
 
 
@@ -95,7 +115,8 @@ def _short(name: str) -> str:
 
 def _legend_height(sides: Mapping[str, Any]) -> float:
     """Inches below the bars for the names of the classes, three in a line."""
-    classes = min(len(sides["train"].get("classes", ())), _CLASSES + 1)
+    train = sides["train"]
+    classes = min(len(train.get("classes") or train.get("labels", ())), _CLASSES + 1)
     return 0.25 * -(-classes // 3)
 
 

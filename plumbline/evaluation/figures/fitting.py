@@ -18,13 +18,25 @@ _TOP = 20
 """Features shown (count)."""
 
 
-def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int) -> bytes:
-    """Loss of training and validation rows by epoch, and their AUC where it was measured.
+_SHOWN = {
+    "auc": "AUC",
+    "f1": "F1",
+    "rmse": "RMSE",
+    "mae": "MAE",
+    "r2": "R²",
+}
+"""Names of metrics that are more than their words."""
 
-    history: values per epoch, by `loss`, `val_loss` and perhaps `auc`, `val_auc`.
+
+def learning_curves(
+    history: Mapping[str, Sequence[float]], best_epoch: int, metric: str = "auc"
+) -> bytes:
+    """Loss of training and validation rows by epoch, and a metric where it was measured.
+
+    history: values per epoch, by `loss`, `val_loss` and perhaps `val_` and the metric's name.
     best_epoch: the epoch whose weights were kept, counted from 1.
     """
-    names = ["loss", *(["auc"] if "val_auc" in history else [])]
+    names = ["loss", *([metric] if f"val_{metric}" in history else [])]
     drawn = figure(3.4)
     panels = drawn.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
@@ -32,7 +44,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int) -> 
         axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=DASHED, label=best)
         _curve(axes, history.get(name), "train", GREY)
         _curve(axes, history[f"val_{name}"], "val", COLOURS["network"])
-        dress(axes, title={"loss": "Loss", "auc": "AUC"}[name], x="Epoch")
+        dress(axes, title=_SHOWN.get(name) or name.replace("_", " ").capitalize(), x="Epoch")
         legend(axes, loc="best")
     return png(drawn)
 

@@ -29,8 +29,8 @@ def untrained(table: Table, outputs: int, recipe: Recipe) -> Network:
 
     Its inputs are named as `inputs.arrays` gives them: numeric (n, d) float32 and codes (n, c)
     int32. Its output is raw, without activation: (n, outputs), or (n, members, outputs) where
-    an ensemble's members answer each.
+    an ensemble's members answer each, or several heads of your own architecture.
     """
     backend.prepare()
-    module = import_module(f"{__name__}.{_MODULES[recipe.architecture]}")
+    module = import_module(f"{__name__}.{_MODULES.get(recipe.architecture, 'own')}")
     return module.untrained(table, outputs, recipe)

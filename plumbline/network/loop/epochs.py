@@ -3,12 +3,15 @@
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from contextlib import closing
+from functools import partial
+from typing import Any, Protocol
 
 import numpy as np
 
 from plumbline.network.architectures import Network
 from plumbline.network.loop.feed import Feed, Portion
+from plumbline.network.loop.oom import Recovering
 from plumbline.network.loop.steps import Steps, learning_rate
 
 FIRST_STEPS, SECONDS = 16, 1.0
@@ -17,6 +20,18 @@ between, and Ctrl-C is heard."""
 
 Rates = Callable[[int, int], np.ndarray]
 """Epoch, and its number of steps, to a factor of the learning rate for every step."""
+
+
+class Resuming(Protocol):
+    """Keeps a training's state from epoch to epoch; see `plumbline.network.resume`."""
+
+    def begin(self, training: Network, callbacks: Sequence[Any]) -> int:
+        """Restore what was kept, if anything was; returns the epoch to go on with."""
+        ...
+
+    def epoch_ends(self, epoch: int) -> None:
+        """An epoch is over, its callbacks have run."""
+        ...
 
 
 def fit(
@@ -29,7 +44,7 @@ def fit(
     rates: Rates,
     validate: Callable[[], dict[str, float]],
     callbacks: Sequence[Any],
-    first_epoch: int = 0,
+    resuming: Resuming | None = None,
 ) -> dict[str, list[float]]:
     """Train a compiled model; returns Keras' history.
 
@@ -39,6 +54,7 @@ def fit(
     as with `steps_per_execution`.
 
     batch_size: rows per step of an epoch. validate: what is added to the epoch's logs.
+    resuming: takes up a training that was killed, and keeps this one's state.
     """
     import keras
 
@@ -47,17 +63,22 @@ def fit(
     )
     training.stop_training = False
     listed.on_train_begin()
+    first_epoch = resuming.begin(training, listed.callbacks) if resuming else 0
     logs: dict[str, float] = {}
     for epoch in range(first_epoch, epochs):
+        if training.stop_training:  # taken up after its last epoch
+            break
         training.reset_metrics()
         listed.on_epoch_begin(epoch)
         size = batch_size(epoch)
-        _Epoch(training, steps, listed, size).run(feed, epoch, rates)
+        run = partial(_Epoch(training, steps, listed, size).run, feed, epoch, rates)
+        waited = steps.attempt(run, size) if isinstance(steps, Recovering) else run()
         logs = {name: float(value) for name, value in training.get_metrics_result().items()}
+        logs["wait_share"] = waited
         logs |= validate()
         listed.on_epoch_end(epoch, logs)
-        if training.stop_training:
-            break
+        if resuming:
+            resuming.epoch_ends(epoch)
     listed.on_train_end(logs)
     return training.history.history
 
@@ -71,13 +92,21 @@ class _Epoch:
         self._each = FIRST_STEPS
         self._done = 0
 
-    def run(self, feed: Feed, epoch: int, rates: Rates) -> None:
+    def run(self, feed: Feed, epoch: int, rates: Rates) -> float:
+        """Returns the share of the time in which the steps waited for rows."""
+        self._done = 0
         rate = learning_rate(self._training.optimizer)
         height = float(rate.numpy())
         course = rates(epoch, math.ceil(feed.rows / self._size)) * height
-        for portion in feed.epoch(epoch):
-            self._portion(portion, course)
+        began, waited = time.monotonic(), 0.0
+        with closing(feed.epoch(epoch, self._size)) as portions:
+            asked = began
+            for portion in portions:
+                waited += time.monotonic() - asked
+                self._portion(portion, course)
+                asked = time.monotonic()
         rate.assign(height)
+        return waited / max(time.monotonic() - began, 1e-9)
 
     def _portion(self, portion: Portion, course: np.ndarray) -> None:
         order = self._steps.order(portion.order)

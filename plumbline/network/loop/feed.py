@@ -1,11 +1,12 @@
 """Where an epoch's rows come from, and in which order."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from plumbline.network.loop.shuffle import Shuffle
 from plumbline.network.loop.steps import Placed, Steps
 
 
@@ -23,11 +24,11 @@ class Feed(Protocol):
 
     rows: int
 
-    def epoch(self, number: int) -> Iterator[Portion]:
+    def epoch(self, number: int, size: int) -> Generator[Portion, None, None]:
         """Every row once. `number` counts from 0; equal numbers give equal orders.
 
-        All portions but the last hold the same number of rows, a multiple of every batch size
-        in use, so that only the epoch's last step is short.
+        size: rows per step. All portions but the last hold the same number of rows, a multiple
+        of it, so that only the epoch's last step is short.
         """
         ...
 
@@ -38,8 +39,8 @@ class InMemory:
     def __init__(self, steps: Steps, arrays: Any, rows: int, seed: int):
         self.rows = rows
         self._placed = steps.place(arrays)
-        self._seed = seed
+        row_bytes = sum(one.nbytes for one in arrays["x"].values()) // max(1, rows)
+        self._shuffle = Shuffle(rows=rows, row_bytes=row_bytes, seed=seed)
 
-    def epoch(self, number: int) -> Iterator[Portion]:
-        order = np.random.default_rng([self._seed, number]).permutation(self.rows)
-        yield Portion(placed=self._placed, order=order.astype(np.int32))
+    def epoch(self, number: int, size: int) -> Generator[Portion, None, None]:
+        yield Portion(placed=self._placed, order=self._shuffle.order(number, size))

@@ -30,7 +30,8 @@ class JaxSteps:
         self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         optimizer = self._training.optimizer
-        optimizer.build(self._training.trainable_variables)
+        if not optimizer.built:  # loss scaling would be built anew
+            optimizer.build(self._training.trainable_variables)
         variables = self._variables()
         self._rate = next(
             at for at, one in enumerate(variables[2]) if one is learning_rate(optimizer)
@@ -38,9 +39,12 @@ class JaxSteps:
         state = tuple([one.value for one in part] for part in variables)
         rates = self._jax.numpy.asarray(rates, np.float32)
         full = len(order) // size
-        state = self._full(state, placed, order, rates, start, min(stop, full), size=size)
+        if start < full:
+            state = self._full(state, placed, order, rates, start, min(stop, full), size=size)
         if stop > full:
             state = self._last(state, placed, order[full * size :], rates[full])
+        # Errors of the device, and the time a call takes, belong to this call.
+        self._jax.block_until_ready(state)
         for part, values in zip(variables, state, strict=True):
             for one, value in zip(part, values, strict=True):
                 one.assign(value)
@@ -66,9 +70,12 @@ class JaxSteps:
     def _step(self, state: Any, placed: Any, here: Any, rate: Any) -> Any:
         trainable, fixed, optimizer, metrics = state
         optimizer = [rate if at == self._rate else one for at, one in enumerate(optimizer)]
-        batch = self._jax.tree.map(partial(_taken, here), placed)
+        batch = self._batch(placed, here)
         data = (batch["x"], batch["y"], batch.get("weight"))
         return self._training.train_step((trainable, fixed, optimizer, metrics), data)[1]
+
+    def _batch(self, placed: Any, here: Any) -> Any:
+        return self._jax.tree.map(partial(_taken, here), placed)
 
 
 def _taken(here: Any, rows: Any) -> Any:

@@ -27,8 +27,9 @@ class TensorFlowSteps:
         self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         tf = self._tf
-        # Variables cannot be made inside the loop.
-        self._training.optimizer.build(self._training.trainable_variables)
+        # Variables cannot be made inside the loop; loss scaling would make them anew.
+        if not self._training.optimizer.built:
+            self._training.optimizer.build(self._training.trainable_variables)
         rates = tf.constant(rates, tf.float32)
         self._run(placed, order, tf.constant(size), rates, tf.constant(start), tf.constant(stop))
 
@@ -41,8 +42,12 @@ class TensorFlowSteps:
         def step(number: Any) -> Any:
             rate.assign(rates[number])
             here = order[number * size : (number + 1) * size]
-            batch = tf.nest.map_structure(lambda one: tf.gather(one, here), placed)
-            self._training.train_step((batch["x"], batch["y"], batch.get("weight")))
+            self._step(placed, here)
             return number + 1
 
         tf.while_loop(lambda number: number < stop, step, [start], parallel_iterations=1)
+
+    def _step(self, placed: Any, here: Any) -> None:
+        """One step over the rows in `here`."""
+        batch = self._tf.nest.map_structure(lambda one: self._tf.gather(one, here), placed)
+        self._training.train_step((batch["x"], batch["y"], batch.get("weight")))

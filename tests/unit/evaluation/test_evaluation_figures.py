@@ -47,6 +47,16 @@ def certified(count=9):
     return {"sides": dict.fromkeys(("train", "val", "test"), side), "excluded": EXCLUDED}
 
 
+def several(count=8):
+    """A certificate of `count` labels that rows have beside each other."""
+    labels = {
+        f"label $_{one} {'long ' * one}": {"rows": 90 // (one + 1), "rate": None}
+        for one in range(count)
+    }
+    side = {"rows": 100, "share": 1 / 3, "labels": labels}
+    return {"sides": dict.fromkeys(("train", "val", "test"), side), "excluded": EXCLUDED}
+
+
 def averaged(mean):
     side = {"rows": 70, "share": 1 / 3, "mean": mean, "std": 2.5, "min": 0.0, "max": 9.0}
     return {"sides": dict.fromkeys(("train", "val", "test"), side), "excluded": EXCLUDED}
@@ -78,6 +88,14 @@ DRAWN = {
     "learning_curves of one epoch": lambda: figures.learning_curves(
         {"loss": [0.7], "val_loss": [0.6]}, 1
     ),
+    "range_test": lambda: figures.range_test(
+        [1e-7, 1e-5, 1e-3, 0.1, 10], [0.7, 0.69, 0.5, 0.4, 1.5], 1e-3, 2e-3
+    ),
+    "range_test without a suggestion": lambda: figures.range_test([1e-7, 1e-6], [0.7, 0.8]),
+    "learning_curves of another metric": lambda: figures.learning_curves(
+        {**HISTORY, "val_average_precision": [0.5, 0.6, 0.55]}, 2, "average_precision"
+    ),
+    "learning_curves of an unmeasured metric": lambda: figures.learning_curves(HISTORY, 2, "r2"),
     "importances": lambda: figures.importances(_shares(40)),
     "importances of one": lambda: figures.importances(_shares(1)),
     "importances of none": lambda: figures.importances([{"feature": "x", "importance": 0.0}]),
@@ -85,6 +103,8 @@ DRAWN = {
     "split_bars with exclusions": lambda: figures.split_bars({**CERTIFICATE, "excluded": EXCLUDED}),
     "split_bars of classes": lambda: figures.split_bars(certified()),
     "split_bars of three classes": lambda: figures.split_bars(certified(3)),
+    "split_bars of several labels": lambda: figures.split_bars(several()),
+    "split_bars of two labels": lambda: figures.split_bars(several(2)),
     "split_bars of a regression": lambda: figures.split_bars(
         averaged({"value": 4.0, "low": 3.4, "high": 4.6})
     ),

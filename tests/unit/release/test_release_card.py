@@ -9,6 +9,7 @@ import pytest
 from release_bundles import ROWS, build, evaluation_of, prepare, raw_table
 
 from plumbline.baselines import random_forest
+from plumbline.network.diagnosis.findings import CHECKS, Finding
 from plumbline.release.bundle import CARD, load_bundle
 from plumbline.release.markdown import block, code, table
 
@@ -99,6 +100,28 @@ def test_reading_the_test_rows_again_is_a_caveat(card_of, reads, told):
     text = card_of(test_reads=reads)
     assert f"opened so far: {reads} time(s)" in text
     assert ("The test rows were opened before" in text) is told
+
+
+def test_the_diagnosis_of_a_network_is_a_section_of_the_caveats(card_of, text):
+    assert "Diagnosis of the training" not in text
+    nothing = card_of(findings=())
+    section = nothing[nothing.index("### Diagnosis of the training") :]
+    for check in CHECKS:
+        assert f"`{check}`" in section
+
+
+def test_what_the_diagnosis_found_is_told_with_all_remedies(card_of):
+    finding = Finding(
+        check="pace",
+        severity="WARN",
+        evidence="still falling",
+        cause="too few epochs",
+        remedies=("raise max_epochs", "raise learning_rate"),
+    )
+    told = card_of(findings=(finding,))
+    row = "`pace` | WARN | still falling | too few epochs | raise max_epochs; raise learning_rate"
+    assert row in told
+    assert "`pace`" not in told[told.index("Nothing was found by") :].splitlines()[0]
 
 
 def test_time_ranges_come_from_the_certificate(card_of, prepared):

@@ -1,0 +1,89 @@
+"""The hyperparameter search: made where the gate is open, withheld where it is closed."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.recording import materialized, picture, table
+from assets.stage import stage_asset
+from assets.workbench import Workbench
+from plumbline.evaluation import figures
+from plumbline.search import search
+from plumbline.search.result import SearchResult
+from plumbline.search.study import SCHEMA
+from plumbline.spec import PipelineSpec
+from plumbline.versions import fingerprint
+
+STAGE = "network_search"
+
+
+def search_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
+    """Only for a pipeline that declares `network.search`."""
+    gated = spec.source.task == "binary"
+    trials = spec.network.search.trials if spec.network.search else 0
+    return stage_asset(
+        spec,
+        root,
+        STAGE,
+        _search_or_withhold if gated else _search,
+        after=["normalization", *(["baseline_gate"] if gated else [])],
+        kinds={"keras", "optuna"},
+        description=f"{trials} networks, trained on the training rows and compared on the "
+        "validation rows: the network is trained with the best one's options.",
+    )
+
+
+def _search_or_withhold(bench: Workbench) -> dg.MaterializeResult:
+    return _search(bench) if bench.gate.decision == "OPEN" else _withhold(bench)
+
+
+def _withhold(bench: Workbench) -> dg.MaterializeResult:
+    return materialized(
+        bench,
+        STAGE,
+        folder=bench.folder("baseline_gate"),
+        data_version=fingerprint(withheld_by=bench.chain.version("baseline_gate")),
+        metadata={"status": "withheld", "reason": bench.gate.reason},
+    )
+
+
+def _search(bench: Workbench) -> dg.MaterializeResult:
+    made = bench.make(
+        STAGE,
+        lambda folder: search.build(
+            bench.split.train(),
+            bench.split.validation(),
+            bench.normalization,
+            bench.spec.network,
+            folder,
+            postgres=bench.postgres,
+            name=f"{bench.spec.name}/{bench.chain.version(STAGE)}",
+        ),
+    )
+    return materialized(
+        bench,
+        STAGE,
+        folder=made.folder,
+        reused=made.reused,
+        metadata={"status": "searched", **_told(bench, SearchResult.load(made.folder))},
+    )
+
+
+def _told(bench: Workbench, found: SearchResult) -> dict[str, Any]:
+    best = found.trials[found.best]
+    return {
+        f"best_val_{found.metric}": best.value,
+        "best_trial": found.best + 1,
+        "best_options": table({"option": k, "value": v} for k, v in found.options.items()),
+        "trials": len(found.trials),
+        "done": found.count("done"),
+        "pruned": found.count("pruned"),
+        "failed": found.count("failed"),
+        "trial_seconds": round(sum(one.seconds for one in found.trials), 2),
+        "importances": table({"option": k, "share": v} for k, v in found.importances.items()),
+        "history": picture(figures.search_history(found)),
+        "parallel_coordinates": picture(figures.parallel_coordinates(found)),
+        "study": found.study,
+        "study_tables": f"schema {SCHEMA} at {bench.postgres.place}",
+    }

@@ -1,0 +1,1 @@
+"""Rules: each reads the evidence and yields what it finds."""

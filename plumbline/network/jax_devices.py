@@ -1,0 +1,17 @@
+"""JAX only: what devices there are, and what they hold."""
+
+from typing import Any
+
+
+def devices() -> list[dict[str, Any]]:
+    """Kind (gpu, cpu, tpu), name and peak_bytes of each; peak_bytes None where not told."""
+    import jax
+
+    return [
+        {
+            "kind": "gpu" if one.platform in {"gpu", "cuda", "rocm"} else one.platform,
+            "name": one.device_kind,
+            "peak_bytes": (one.memory_stats() or {}).get("peak_bytes_in_use"),
+        }
+        for one in jax.local_devices()
+    ]
