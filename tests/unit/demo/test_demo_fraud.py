@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from pipelines.definitions import ROOT
 from plumbline.baselines.auc import auc
 from plumbline.demo import fraud
-from plumbline.spec import NetworkSpec
 
 SHA256 = "b844fd34483276cfb847647cdfdb2c66d6c483ff6cbb6074198f81031ecd2378"
 
@@ -75,30 +74,6 @@ def test_together_they_do(payments):
     model.fit(payments.vectors[train], payments.labels[train])
     scores = model.predict_proba(payments.vectors[test])[:, 1]
     assert auc(payments.labels[test], scores) > 0.91
-
-
-@pytest.mark.network
-def test_a_dense_network_needs_them_scaled(payments):
-    train = payments.vectors[payments.sides == "train"]
-    scaled = (payments.vectors - train.mean(axis=0)) / train.std(axis=0)
-    assert _network_auc(payments, payments.vectors) < 0.75
-    assert _network_auc(payments, scaled) > 0.91
-
-
-def _network_auc(payments: fraud.Payments, vectors: np.ndarray) -> float:
-    """Test AUC of a network of the default size, without batch normalization."""
-    import keras
-
-    keras.utils.set_random_seed(0)
-    options, layers = NetworkSpec(), [keras.Input((len(fraud.FEATURES),))]
-    for width, rate in zip(options.widths, options.dropout, strict=True):
-        layers += [keras.layers.Dense(width, "relu"), keras.layers.Dropout(rate)]
-    network = keras.Sequential([*layers, keras.layers.Dense(1, "sigmoid")])
-    network.compile(keras.optimizers.Adam(options.learning_rate), "binary_crossentropy")
-    train, test, x = payments.sides == "train", payments.sides == "test", vectors.astype("float32")
-    network.fit(x[train], payments.labels[train], epochs=3, batch_size=256, verbose=0)
-    scores = network.predict(x[test], batch_size=8192, verbose=0)[:, 0]
-    return auc(payments.labels[test], scores.astype(np.float64))
 
 
 def test_the_declaration_names_the_features():
