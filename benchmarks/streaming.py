@@ -86,7 +86,7 @@ class Training:
     """A network and its steps, for feeds of either kind."""
 
     def __init__(self, widths: list[int], size: int, sample: Any):
-        from plumbline.network import fitting
+        from plumbline.network import assembly
         from plumbline.network.loop.steps import steps
         from plumbline.network.recipe import resolve
         from plumbline.network.table import Table
@@ -97,7 +97,7 @@ class Training:
         table = Table.described(sample, ())
         self.goal = objective("binary", 2, options)
         recipe = resolve(options, table, self.goal)
-        self.network = fitting.compiled(table, self.goal, recipe)
+        self.network = assembly.compiled(table, self.goal, recipe)
         self.steps = steps(self.network)
         self.size = size
 

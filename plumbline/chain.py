@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from plumbline.environment import installed, keras_backend
+from plumbline.environment import accelerator, installed, keras_backend
 from plumbline.network.architectures.own import own_code
 from plumbline.spec import PipelineSpec
 from plumbline.versions import (
@@ -147,7 +147,9 @@ STAGES: Mapping[str, Stage] = {
     "network": Stage(
         code=("plumbline.network", "plumbline.spec.tasks"),
         options=lambda spec: {
-            "network": _dump(spec.network),
+            # Rows are the same, in the same order, from wherever they are fed.
+            "network": spec.network.model_dump(mode="json", exclude={"feeding"}),
+            "accelerator": accelerator(),
             "own_code": own_code(spec.network.architecture),
             "backend": keras_backend(),
             "environment": installed("keras", keras_backend(), "numpy"),

@@ -50,7 +50,13 @@ def small_spec(**options: Any) -> PipelineSpec:
         "timestamp": "happened_at",
         "drop": ["side", "customer"],
     }
-    network = {"widths": [8], "dropout": [0.0], "max_epochs": 2, "learning_rate": 0.01}
+    network = {
+        "architecture": "dense",
+        "widths": [8],
+        "dropout": [0.0],
+        "max_epochs": 2,
+        "learning_rate": 0.01,
+    }
     blocks = {
         "name": "visits",
         "training_features": {"table": "public.visits_as_trained"},

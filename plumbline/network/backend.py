@@ -9,6 +9,7 @@ _ENVIRONMENT = {
 }
 """Take GPU memory as it is needed (TensorFlow's and JAX's word for it); no banner."""
 
+
 def prepare() -> None:
     """Set what must stand in the environment before the first `import keras`.
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,23 +10,21 @@ from typing import Any
 import numpy as np
 
 from plumbline.errors import LeakageError
-from plumbline.network import architectures, backend, feeding, heads
-from plumbline.network.architectures import Network
+from plumbline.network import feeding
 from plumbline.network.architectures.own import is_own
+from plumbline.network.assembly import Networks, assembled
 from plumbline.network.callbacks import best_epoch, callbacks
 from plumbline.network.diagnosis.diagnosis import Diagnosis, judged, watching
 from plumbline.network.diagnosis.gathering import Ended
 from plumbline.network.diagnosis.shapes import require_shapes
-from plumbline.network.diagnosis.watch import Watched
+from plumbline.network.diagnosis.watch import Watch, Watched
 from plumbline.network.examples import Examples, Units, weighed
 from plumbline.network.loop import devices, epochs
 from plumbline.network.loop.feed import Feed
 from plumbline.network.loop.oom import Recovering
 from plumbline.network.loop.steps import Steps
-from plumbline.network.metrics import measured
 from plumbline.network.optimisation import precision
 from plumbline.network.optimisation.batches import batch_sizes
-from plumbline.network.optimisation.optimizer import optimizer
 from plumbline.network.optimisation.range_test import range_test
 from plumbline.network.optimisation.schedules import rates
 from plumbline.network.predictor import KerasPredictor
@@ -109,7 +107,7 @@ def _require_side(rows: Rows, side: type[Rows], use: str) -> None:
         )
 
 
-def fit_examples(
+def fit_examples(  # noqa: PLR0917
     train: Examples,
     val: Examples,
     table: Table,
@@ -127,120 +125,124 @@ def fit_examples(
     require_shapes({"training": train, "validation": val}, table, goal)
     recipe = resolve(options, table, goal)
     recipe = replace(recipe, precision=precision.chosen(recipe.precision))
-    units = Units.of(train.labels, goal)
     train = weighed(train, goal)
-    count = devices.chosen(options.devices, map(batch_sizes(recipe), range(recipe.max_epochs)))
-    with devices.scope(count):
-        training = compiled(table, goal, recipe)
-        training.optimizer.build(training.trainable_variables)
-    released = _released(training, table, goal, recipe)
-    predictor = _predictor(heads.scoring(released, goal, units), train)
+    networks = assembled(table, goal, Units.of(train.labels, goal), recipe, options.devices)
     smoke = smoke_test(
-        *(predictor.network, table, goal, recipe.seed), strict=not is_own(recipe.architecture)
+        networks.predictor.network,
+        *(table, goal, recipe.seed),
+        strict=not is_own(recipe.architecture),
     )
-    facts: dict[str, Any] = {}
-
-    def validate(by: KerasPredictor = predictor) -> dict[str, float]:
-        precision.follow(released, training)
-        return measured(goal, units, val.labels, by.predict(val.matrix), val.weights)
-
-    stepping = Recovering(training, devices.steps_on(count))
-    feed = feeding.Feeder(options.feeding, recipe.seed, work).feed(stepping, train, goal, units)
-    if options.range_test:
-        facts["range_test"] = range_test(training, stepping, feed, batch_sizes(recipe)(0))
-    watched = Watched(
-        predictor=predictor, train=train, val=val, goal=goal, units=units, recipe=recipe
-    )
-    watch = watching(
-        *(watched, training, stepping, feed), batch_size=batch_sizes(recipe), rates=rates(recipe)
-    )
+    stepping = Recovering(networks.training, devices.steps_on(networks.devices))
+    feeder = feeding.Feeder(options.feeding, recipe.seed, work)
+    feed = feeder.feed(stepping, train, goal, networks.units)
+    facts = _range_tested(networks, stepping, feed, recipe) if options.range_test else {}
+    watch = _watch(networks, stepping, feed, train, val, recipe)
     named = identity(recipe, goal, train, val, extra)
-    best, history, facts["resumed"] = _trained(
-        *(training, stepping, feed, recipe, validate),
-        callbacks=[watch.callback(), *callbacks(training, len(train.matrix), recipe, log), *extra],
-        resuming=Resuming(work, named, feed=type(feed).__name__, shared_by=count) if work else None,
+    kept = {"feed": type(feed).__name__, "shared_by": networks.devices}
+    trained = _trained(
+        *(networks, stepping, feed, val, recipe),
+        callbacks=[
+            watch.callback(),
+            *callbacks(networks.training, len(train.matrix), recipe, log),
+            *extra,
+        ],
+        resuming=Resuming(work, named, **kept) if work else None,
     )
-    facts |= {"devices": count, "out_of_memory": asdict(stepping.shortage)}
-    kept = validate()
-    if released is not training:
-        narrow = validate(_predictor(heads.scoring(training, goal, units), train))
-        facts["precision"] = precision.checked(recipe.precision, kept, narrow)
+    facts |= {"devices": networks.devices, "out_of_memory": asdict(stepping.shortage)}
+    networks.measured(val)  # the weights that early stopping brought back reach the twin
+    facts |= {"resumed": trained.resumed, **networks.narrowed(val, recipe.precision)}
     seconds = time.perf_counter() - started
     log.info(
         "network: %d epochs in %.0f s; the best is epoch %d with val_loss %.4f",
-        *(len(history["loss"]), seconds, best, history["val_loss"][best - 1]),
+        *(len(trained.history["loss"]), seconds, trained.best_epoch),
+        trained.history["val_loss"][trained.best_epoch - 1],
     )
-    scores = predictor.predict(val.matrix)
-    ended = Ended(history=history, best_epoch=best, val_scores=scores, smoke_test=smoke)
+    scores = networks.predictor.predict(val.matrix)
+    ended = Ended(
+        history=trained.history,
+        best_epoch=trained.best_epoch,
+        val_scores=scores,
+        smoke_test=smoke,
+    )
     return Fitted(
-        predictor=predictor,
+        predictor=networks.predictor,
         val_scores=scores,
         diagnosis=judged(watch, ended),
-        history=history,
-        best_epoch=best,
+        history=trained.history,
+        best_epoch=trained.best_epoch,
         smoke_test=smoke,
         hyperparameters=hyperparameters(recipe, goal),
-        parameters=predictor.network.count_params(),
+        parameters=networks.predictor.network.count_params(),
         seconds=seconds,
         facts=facts,
     )
 
 
-def compiled(table: Table, goal: Objective, recipe: Recipe) -> Network:
-    """A network with fresh weights, ready to train: raw outputs, loss and optimizer."""
-    backend.seed(recipe.seed, deterministic=recipe.deterministic)
-    with precision.policy(recipe.precision):
-        network = architectures.untrained(table, goal.outputs, recipe)
-        network.compile(
-            optimizer=optimizer(recipe, network),
-            loss=heads.loss(
-                goal, members=len(network.output.shape) == 3, raw=heads.is_raw(network, goal)
-            ),
-            jit_compile=backend.jit_compile(),
-        )
-        # Here, where the devices that share the network are known.
-        network.optimizer.build(network.trainable_variables)
-    return network
+def _range_tested(
+    networks: Networks, stepping: Steps, feed: Feed, recipe: Recipe
+) -> dict[str, Any]:
+    size = batch_sizes(recipe)(0)
+    return {"range_test": range_test(networks.training, stepping, feed, size)}
 
 
-def _released(training: Network, table: Table, goal: Objective, recipe: Recipe) -> Network:
-    """The network that scores: in float32, so a twin of one that trains in less."""
-    if recipe.precision == "float32":
-        return training
-    return precision.follow(architectures.untrained(table, goal.outputs, recipe), training)
+def _watch(  # noqa: PLR0917
+    networks: Networks,
+    stepping: Steps,
+    feed: Feed,
+    train: Examples,
+    val: Examples,
+    recipe: Recipe,
+) -> Watch:
+    watched = Watched(
+        predictor=networks.predictor,
+        train=train,
+        val=val,
+        goal=networks.goal,
+        units=networks.units,
+        recipe=recipe,
+    )
+    return watching(
+        *(watched, networks.training, stepping, feed),
+        batch_size=batch_sizes(recipe),
+        rates=rates(recipe),
+    )
 
 
-def _predictor(scoring: Network, train: Examples) -> KerasPredictor:
-    scoring.jit_compile = backend.jit_compile()
-    return KerasPredictor(network=scoring, names=train.matrix.names)
+@dataclass(frozen=True, kw_only=True)
+class _Trained:
+    best_epoch: int
+    history: dict[str, list[float]]
+    resumed: list[dict[str, Any]]
 
 
 def _trained(
-    training: Network,
+    networks: Networks,
     stepping: Steps,
     feed: Feed,
+    val: Examples,
     recipe: Recipe,
-    validate: Callable[[], dict[str, float]],
     *,
     callbacks: Sequence[Any],
     resuming: Resuming | None,
-) -> tuple[int, dict[str, list[float]], list[dict[str, Any]]]:
-    """The best epoch (the first is 1), the history, and when it was taken up again."""
+) -> _Trained:
     history = epochs.fit(
-        training,
+        networks.training,
         stepping,
         feed,
         epochs=recipe.max_epochs,
         batch_size=batch_sizes(recipe),
         rates=rates(recipe),
-        validate=lambda: {f"val_{name}": value for name, value in validate().items()},
+        validate=lambda: {f"val_{name}": one for name, one in networks.measured(val).items()},
         callbacks=callbacks,
         resuming=resuming,
     )
     if resuming:
         resuming.finished()
-    numbers = {name: [float(value) for value in values] for name, values in history.items()}
-    return best_epoch(callbacks), numbers, resuming.resumed if resuming else []
+    return _Trained(
+        best_epoch=best_epoch(callbacks),
+        history={name: [float(one) for one in values] for name, values in history.items()},
+        resumed=resuming.resumed if resuming else [],
+    )
 
 
 def hyperparameters(recipe: Recipe, goal: Objective) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from plumbline.environment import accelerator
 from plumbline.network.optimisation.known import course, settled
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective
@@ -147,11 +148,42 @@ OF_NUMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 """What each does otherwise than its recipe where the label is a number."""
 
 
+MANY_ROWS = 100_000
+"""Training rows from which on a table has many (count)."""
+
+_TABM_OF_MANY_ROWS: Mapping[str, Any] = MappingProxyType(
+    {
+        "widths": (512, 512, 512),
+        "dropout": 0.0,
+        "members": 2,
+        "bins": 96,
+        "batch_size": 512,
+        "max_epochs": 14,
+    }
+)
+
+OF_MANY_ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "tabm": _TABM_OF_MANY_ROWS,
+        "tabm_mini": _TABM_OF_MANY_ROWS,
+    }
+)
+"""What each does otherwise from `MANY_ROWS` on: fewer passes, of larger steps."""
+
+
+MOST_ROWS_ON_CPU = 1_000_000
+"""Training rows up to which an ensemble's training ends within the hour on two cores."""
+
+
 def resolve(options: NetworkSpec, table: Table, objective: Objective) -> Recipe:
     """The recipe of a declaration on a table."""
-    name = options.architecture if options.architecture != "auto" else _chosen(table, objective)
+    name = options.architecture
+    if name == "auto":
+        name = chosen(table.rows, accelerator())
     declared = {key: value for key, value in options if value is not None}
     own = OF_NUMBERS.get(name, {}) if objective.task == "regression" else {}
+    if table.rows >= MANY_ROWS:
+        own = {**own, **OF_MANY_ROWS.get(name, {})}
     architecture = {**_COMMON, **RECIPES.get(name, {}), **own}
     values = {**architecture, **declared, "architecture": name}
     values |= settled(values["optimizer"], declared, architecture)
@@ -171,8 +203,12 @@ def batch_size(rows: int) -> int:
     return min(1024, max(64, 2 ** round(math.log2(max(1, rows) / 100))))
 
 
-def _chosen(table: Table, objective: Objective) -> str:  # noqa: ARG001
-    return "dense"
+def chosen(rows: int, device: str) -> str:
+    """What `auto` stands for: see docs/network.md for what was measured.
+
+    rows: of the training (count). device: gpu or cpu.
+    """
+    return "dense" if rows > MOST_ROWS_ON_CPU and device == "cpu" else "tabm_mini"
 
 
 def _rates(dropout: float | list[float] | tuple[float, ...], widths: tuple[int, ...]):

@@ -59,7 +59,7 @@ class NetworkSpec(Options):
 
     architecture: str = "auto"
     """linear, dense, resnet, tabm, tabm_mini or realmlp; or `module:function`, a Python function
-    of yours that returns a keras.Model. auto: chosen by the size of the table."""
+    of yours that returns a keras.Model. auto: tabm_mini, or dense for a table too large for it."""
     widths: list[Annotated[int, Field(ge=1)]] | None = Field(default=None, min_length=1)
     """Units of each hidden layer, or of each block."""
     dropout: Rate | list[Rate] | None = None

@@ -23,7 +23,7 @@ class TrainingFeaturesSpec(Options):
     """The rows that models are trained on and chosen by, written back to PostgreSQL."""
 
     table: QualifiedName
-    """schema.table; made if it is not there. The only table outside schema `plumbline` that is
+    """schema.table; made if it is not there. Of your own schemas the only table that is
     written."""
 
 

@@ -54,16 +54,14 @@ def numbers(numeric: Any, table: Table, recipe: Recipe, *, pace: float = 1.0) ->
 
 def categories(codes: Any, table: Table, recipe: Recipe) -> Any:
     """Categories as `recipe.category_embedding` has it: (n, columns)."""
-    import keras
-
     if recipe.category_embedding == "one_hot":
         from plumbline.network.layers.category import OneHotCategories
 
         return OneHotCategories(table.cardinalities, name="one_hot")(codes)
+    from plumbline.network.layers.category import CodeEmbedding
+
     vectors = [
-        keras.layers.Embedding(size, embedding_width(size), name=f"embedding_{column}")(
-            codes[:, column]
-        )
+        CodeEmbedding(size, embedding_width(size), name=f"embedding_{column}")(codes[:, column])
         for column, size in enumerate(table.cardinalities)
     ]
     return joined(vectors, "embedded_categories")

@@ -73,7 +73,7 @@ class CategoryEmbedding(keras.layers.Layer):
     def call(self, inputs: Any) -> Any:
         ops: Any = keras.ops
         places = ops.cast(inputs, "int32") + self._first
-        found = ops.take(self.table, places, axis=0)
+        found = ops.take(_once(self.table), places, axis=0)
         return ops.reshape(found, (-1, len(self.cardinalities) * self.width))
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
@@ -82,3 +82,21 @@ class CategoryEmbedding(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "cardinalities": self.cardinalities, "width": self.width}
+
+
+@keras.saving.register_keras_serializable(package="plumbline")
+class CodeEmbedding(keras.layers.Embedding):
+    """`keras.layers.Embedding` whose gradient has one row for each code."""
+
+    def call(self, inputs: Any) -> Any:
+        ops: Any = keras.ops
+        return ops.take(_once(self.embeddings), ops.cast(inputs, "int32"), axis=0)
+
+
+def _once(table: Any) -> Any:
+    """The table as a result, no longer as a variable, whose gradient is summed code by code.
+
+    A variable's comes in one row for each input on TensorFlow, and Keras 3.15's Adam, AdamW and
+    Nadam add the squares of such rows where the square of their sum is meant.
+    """
+    return table * 1

@@ -39,7 +39,7 @@ class ShardedSteps(JaxSteps):
     def order(self, places: np.ndarray) -> Any:
         return self._jax.device_put(np.asarray(places, np.int32), self._everywhere)
 
-    def run(  # noqa: PLR0917 - as Steps has it
+    def run(  # noqa: PLR0917
         self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         # Whatever assigned to the weights since the last call may have put them on one device.

@@ -17,6 +17,7 @@ class JaxSteps:
 
         self._jax: Any = jax
         self._training = training
+        self._metrics_built = False
         self._full = jax.jit(self._loop, static_argnames="size")
         self._last = jax.jit(self._step)
 
@@ -26,12 +27,13 @@ class JaxSteps:
     def order(self, places: np.ndarray) -> Any:
         return self._jax.numpy.asarray(places, self._jax.numpy.int32)
 
-    def run(
+    def run(  # noqa: PLR0917
         self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         optimizer = self._training.optimizer
         if not optimizer.built:  # loss scaling would be built anew
             optimizer.build(self._training.trainable_variables)
+        self._build_metrics(placed)
         variables = self._variables()
         self._rate = next(
             at for at, one in enumerate(variables[2]) if one is learning_rate(optimizer)
@@ -49,6 +51,16 @@ class JaxSteps:
             for one, value in zip(part, values, strict=True):
                 one.assign(value)
 
+    def _build_metrics(self, placed: Any) -> None:
+        """Metrics given to `compile` make their variables when they see a first row."""
+        if self._metrics_built:
+            return
+        self._metrics_built = True
+        if len(self._training.metrics) > 1:  # the first is the loss
+            row = self._batch(placed, np.zeros(1, np.int32))
+            self._training.test_on_batch(row["x"], row["y"], row.get("weight"))
+            self._training.reset_metrics()
+
     def _variables(self) -> tuple[list[Any], ...]:
         model = self._training
         return (
@@ -58,7 +70,7 @@ class JaxSteps:
             model.metrics_variables,
         )
 
-    def _loop(
+    def _loop(  # noqa: PLR0917
         self, state: Any, placed: Any, order: Any, rates: Any, start: Any, stop: Any, *, size: int
     ) -> Any:
         def step(number: Any, state: Any) -> Any:

@@ -69,7 +69,7 @@ class Recovering:
     def order(self, places: np.ndarray) -> Any:
         return self._steps.order(places)
 
-    def run(  # noqa: PLR0917 - as Steps has it
+    def run(  # noqa: PLR0917
         self, placed: Placed, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         self._steps.run(placed, order, size, rates, start, stop)

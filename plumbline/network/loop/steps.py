@@ -22,7 +22,7 @@ class Steps(Protocol):
         """Row numbers, int32, on the device."""
         ...
 
-    def run(
+    def run(  # noqa: PLR0917
         self, placed: Placed, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         """Steps `start` to `stop` of an epoch over the rows in `order`, `size` rows each.

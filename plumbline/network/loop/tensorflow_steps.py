@@ -23,7 +23,7 @@ class TensorFlowSteps:
     def order(self, places: np.ndarray) -> Any:
         return self._tf.constant(places, self._tf.int32)
 
-    def run(
+    def run(  # noqa: PLR0917
         self, placed: Any, order: Any, size: int, rates: np.ndarray, start: int, stop: int
     ) -> None:
         tf = self._tf
@@ -33,7 +33,7 @@ class TensorFlowSteps:
         rates = tf.constant(rates, tf.float32)
         self._run(placed, order, tf.constant(size), rates, tf.constant(start), tf.constant(stop))
 
-    def _loop(self, placed: Any, order: Any, size: Any, rates: Any, start: Any, stop: Any) -> None:
+    def _loop(self, placed: Any, order: Any, size: Any, rates: Any, start: Any, stop: Any) -> None:  # noqa: PLR0917
         from plumbline.network.loop.steps import learning_rate
 
         tf = self._tf

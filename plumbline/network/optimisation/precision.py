@@ -39,8 +39,8 @@ def chosen(declared: str) -> str:
     if declared in SINCE and (capability is None or capability < SINCE[declared]):
         here = "no GPU" if capability is None else f"a GPU of compute capability {capability}"
         log.warning(
-            "network: precision %s with %s: slower than float32, and no more accurate; leave "
-            "network.precision at auto",
+            "network: precision %s with %s, which may be slower than float32 and is no more "
+            "accurate; compare the rows/s with network.precision left at auto",
             *(declared, here),
         )
     return declared

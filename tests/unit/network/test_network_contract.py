@@ -15,7 +15,7 @@ import pytest
 from network_examples import CODES, LABELS, examples, goal, table
 
 from plumbline.errors import BundleError, TrainingError
-from plumbline.network import backend, fitting
+from plumbline.network import assembly, backend, fitting
 from plumbline.network.examples import inputs
 from plumbline.network.fitting import Fitted
 from plumbline.network.metrics import GREATER_IS_BETTER
@@ -172,7 +172,7 @@ def test_save_and_load_round_trip_to_the_last_bit(architecture: str, task: str, 
 def test_narrow_tables_have_a_network(architecture: str, width: int, codes: tuple[int, ...]):
     rows, chosen = examples(30, 1, "binary", width, codes), options(architecture)
     objective, described = goal("binary", chosen), table(rows, codes)
-    network = fitting.compiled(described, objective, resolve(chosen, described, objective))
+    network = assembly.compiled(described, objective, resolve(chosen, described, objective))
     said = np.asarray(network(inputs(rows.matrix)))
     assert np.isfinite(said).all()
     assert (said.shape[0], said.shape[-1]) == (30, 1)
@@ -195,7 +195,7 @@ def test_another_seed_draws_other_weights(architecture: str):
     for seed in (0, 1):
         chosen, rows = options(architecture, seed=seed), examples(ROWS, 1)
         objective = goal("binary", chosen)
-        network = fitting.compiled(table(rows), objective, resolve(chosen, table(rows), objective))
+        network = assembly.compiled(table(rows), objective, resolve(chosen, table(rows), objective))
         digests.add(KerasPredictor(network=network, names=()).weights_sha256())
     assert len(digests) == (1 if architecture == "linear" else 2)  # linear begins at 0
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import TrainingError
-from plumbline.network import fitting, heads
+from plumbline.network import assembly, fitting, heads
 from plumbline.network.diagnosis.evidence import Smoke
 from plumbline.network.diagnosis.shapes import require_shapes
 from plumbline.network.examples import Examples, Units
@@ -117,7 +117,7 @@ def test_nothing_is_trained_on_what_does_not_fit(monkeypatch: pytest.MonkeyPatch
 def scoring(goal: Objective, **initial: float) -> Any:
     """An untrained network whose last layer has other initial weights."""
     options = NetworkSpec(architecture="dense", widths=[8])
-    network = fitting.compiled(TABLE, goal, resolve(options, TABLE, goal))
+    network = assembly.compiled(TABLE, goal, resolve(options, TABLE, goal))
     last = network.layers[-1]
     kernel, bias = last.get_weights()
     last.set_weights([kernel * initial.get("scale", 1), bias + initial.get("bias", 0)])

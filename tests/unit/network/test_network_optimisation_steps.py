@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plumbline.network import backend, fitting
+from plumbline.network import assembly, backend, fitting
 from plumbline.network.examples import Examples, Units, arrays
 from plumbline.network.fitting import Fitted
 from plumbline.network.loop import epochs
@@ -57,7 +57,7 @@ def recipe(**options: Any) -> Recipe:
 
 
 def compiled(made: Recipe) -> Any:
-    return fitting.compiled(TABLE, objective("binary", 2, NetworkSpec()), made)
+    return assembly.compiled(TABLE, objective("binary", 2, NetworkSpec()), made)
 
 
 def fit(**options: Any) -> Fitted:
