@@ -32,7 +32,12 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: lint ## install, then lint, types, import rules and tests on both Keras backends
-	$(BIN)/pytest
+	$(MAKE) --jobs 2 --output-sync=line test-tensorflow test-jax
+
+test-tensorflow: $(INSTALLED)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest
+
+test-jax: $(INSTALLED)
 	KERAS_BACKEND=jax $(BIN)/pytest -m network
 
 lock: ## renew both lock files from pyproject.toml

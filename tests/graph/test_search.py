@@ -19,7 +19,6 @@ from plumbline.spec import PipelineSpec
 from plumbline.versions import DatasetVersion, code_version
 
 pytestmark = [
-    pytest.mark.network,
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

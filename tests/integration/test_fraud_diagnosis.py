@@ -12,7 +12,6 @@ from plumbline.postgres import Postgres
 from plumbline.spec import PipelineSpec
 
 pytestmark = [
-    pytest.mark.network,
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
