@@ -149,12 +149,8 @@ class _Run:
 
     def batch(self, step: int) -> Any:
         """The rows of a step, as the loop takes them."""
-        import keras
-
         places = self._portion.order[step * self._size : (step + 1) * self._size]
-        return keras.tree.map_structure(
-            lambda one: keras.ops.take(one, places, axis=0), self._portion.placed
-        )
+        return self._replay.steps.rows(self._portion.placed, places)
 
 
 def norm(training: Network) -> float:

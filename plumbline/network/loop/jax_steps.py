@@ -24,6 +24,9 @@ class JaxSteps:
     def place(self, arrays: Any) -> Any:
         return self._jax.tree.map(self._jax.numpy.asarray, arrays)
 
+    def rows(self, placed: Any, places: np.ndarray) -> Any:
+        return self._batch(placed, places)
+
     def order(self, places: np.ndarray) -> Any:
         return self._jax.numpy.asarray(places, self._jax.numpy.int32)
 
@@ -57,7 +60,7 @@ class JaxSteps:
             return
         self._metrics_built = True
         if len(self._training.metrics) > 1:  # the first is the loss
-            row = self._batch(placed, np.zeros(1, np.int32))
+            row = self.rows(placed, np.zeros(1, np.int32))
             self._training.test_on_batch(row["x"], row["y"], row.get("weight"))
             self._training.reset_metrics()
 

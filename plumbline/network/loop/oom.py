@@ -66,6 +66,9 @@ class Recovering:
     def place(self, arrays: Any) -> Placed:
         return self._steps.place(arrays)
 
+    def rows(self, placed: Placed, places: np.ndarray) -> Any:
+        return self._steps.rows(placed, places)
+
     def order(self, places: np.ndarray) -> Any:
         return self._steps.order(places)
 

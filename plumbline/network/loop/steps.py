@@ -18,6 +18,10 @@ class Steps(Protocol):
         """Arrays, or dicts of arrays, on the device."""
         ...
 
+    def rows(self, placed: Placed, places: np.ndarray) -> Any:
+        """Some of the rows, as a batch of them."""
+        ...
+
     def order(self, places: np.ndarray) -> Any:
         """Row numbers, int32, on the device."""
         ...

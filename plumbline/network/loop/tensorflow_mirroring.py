@@ -47,6 +47,11 @@ class MirroredSteps(TensorFlowSteps):
 
         return self._strategy.experimental_distribute_values_from_function(copy)
 
+    def rows(self, placed: Any, places: np.ndarray) -> Any:
+        local = self._strategy.experimental_local_results
+        first = self._tf.nest.map_structure(lambda one: local(one)[0], placed)
+        return super().rows(first, places)
+
     def order(self, places: np.ndarray) -> Any:
         return self._tf.constant(places, self._tf.int32)
 

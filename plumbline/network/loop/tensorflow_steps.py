@@ -20,6 +20,9 @@ class TensorFlowSteps:
     def place(self, arrays: Any) -> Any:
         return self._tf.nest.map_structure(self._tf.constant, arrays)
 
+    def rows(self, placed: Any, places: np.ndarray) -> Any:
+        return self._tf.nest.map_structure(lambda one: self._tf.gather(one, places), placed)
+
     def order(self, places: np.ndarray) -> Any:
         return self._tf.constant(places, self._tf.int32)
 
