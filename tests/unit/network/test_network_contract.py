@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from network_examples import CODES, LABELS, examples, goal, table
 
+from plumbline.environment import keras_backend
 from plumbline.errors import BundleError, TrainingError
 from plumbline.network import assembly, backend, fitting
 from plumbline.network.examples import inputs
@@ -69,9 +70,14 @@ fitted = cache(fit)
 
 
 def every(function: Callable[..., None]) -> Callable[..., None]:
-    """Run a test for every architecture and task."""
-    by_task = pytest.mark.parametrize("task", TASKS)(function)
-    return pytest.mark.parametrize("architecture", BUILT_IN)(by_task)
+    """Run a test for every architecture and task; on JAX, which compiles long, for half of them."""
+    pairs = [
+        (one, task)
+        for place, one in enumerate(BUILT_IN)
+        for at, task in enumerate(TASKS)
+        if keras_backend() == "tensorflow" or (place - at) % 2 == 0
+    ]
+    return pytest.mark.parametrize(("architecture", "task"), pairs)(function)
 
 
 def weights(predictor: KerasPredictor) -> list[np.ndarray]:
@@ -154,7 +160,7 @@ def test_a_batch_gives_the_same_answer_row_by_row(architecture: str, task: str):
 
 @pytest.mark.parametrize(
     ("architecture", "task"),
-    [(one, TASKS[at % 4]) for place, one in enumerate(BUILT_IN) for at in (place + 1, place + 3)],
+    [(one, TASKS[at % 4]) for place, one in enumerate(BUILT_IN) for at in (place, place + 2)],
 )
 def test_save_and_load_round_trip_to_the_last_bit(architecture: str, task: str, tmp_path: Path):
     one = fitted(architecture, task)

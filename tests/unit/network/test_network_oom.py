@@ -21,7 +21,6 @@ from plumbline.network.loop.oom import Shortage, out_of_memory
 from plumbline.spec import NetworkSpec
 
 pytestmark = [
-    pytest.mark.network,
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
@@ -107,6 +106,7 @@ def weights(fitted: Fitted) -> list[np.ndarray]:
     return [np.array(one) for one in fitted.predictor.network.get_weights()]
 
 
+@pytest.mark.network
 def test_the_result_is_that_of_whole_batches(limited: Callable[[int], None], tmp_path: Path):
     whole = fit(tmp_path / "whole", optimizer="adam", l2=1e-3)
     limited(12)  # 48 and 24 are refused, 12 fit; the last batch of 20 rows is 12 and 8.
@@ -142,6 +142,7 @@ def test_layers_that_change_with_each_batch_are_put_back(
     assert parts.history["val_auc"][-1] > 0.9
 
 
+@pytest.mark.network
 def test_a_shortage_in_a_later_epoch_begins_that_epoch_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
@@ -171,6 +172,7 @@ def test_one_row_that_does_not_fit_is_told(limited: Callable[[int], None], tmp_p
     assert it.value.values["times"] == 2
 
 
+@pytest.mark.network
 def test_other_errors_are_raised_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     from plumbline.network.loop.oom import Recovering
 
@@ -203,6 +205,7 @@ def test_rows_that_the_device_does_not_hold_are_streamed(
     assert found.predictor.weights_sha256() == expected.predictor.weights_sha256()
 
 
+@pytest.mark.network
 def test_who_says_that_memory_ran_out():
     jax = type("XlaRuntimeError", (RuntimeError,), {})
     tensorflow = type("ResourceExhaustedError", (Exception,), {})

@@ -20,7 +20,6 @@ from plumbline.release.keras_layers import require_own_layers
 from plumbline.spec import NetworkSpec, PipelineSpec
 
 pytestmark = [
-    pytest.mark.network,
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
@@ -48,6 +47,7 @@ def fit(function: str, task: str = "binary", **declared: Any) -> fitting.Fitted:
     return fitting.fit_examples(train, val, table(train), goal(task, chosen), chosen, None)
 
 
+@pytest.mark.network
 def test_a_sound_one_trains_and_is_released(tmp_path: Path):
     fitted = fit("sound")
     assert fitted.history["loss"][-1] < fitted.history["loss"][0]
@@ -75,6 +75,7 @@ def test_it_need_not_read_every_input():
     assert fitted.val_scores.shape == (200,)
 
 
+@pytest.mark.network
 @pytest.mark.parametrize(
     ("function", "task", "found"),
     [
@@ -106,6 +107,7 @@ def test_the_last_activation_is_found_behind_layers_that_change_nothing():
     assert own.last_activation(keras.Model(given, keras.ops.sigmoid(given))) == "sigmoid"
 
 
+@pytest.mark.network
 @pytest.mark.parametrize(
     ("function", "task"),
     [("sigmoid", "binary"), ("sigmoid", "multilabel"), ("softmax", "multiclass")],
@@ -125,6 +127,7 @@ def test_an_activation_that_does_not_suit_the_task_is_refused(function: str, tas
         fit(function, task)
 
 
+@pytest.mark.network
 @pytest.mark.parametrize("function", ["named_heads", "listed_heads"])
 def test_several_heads_share_the_loss_and_the_main_one_predicts(function: str, tmp_path: Path):
     backend.seed(0)

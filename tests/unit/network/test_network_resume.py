@@ -25,7 +25,6 @@ from plumbline.spec import NetworkSpec
 from plumbline.versions import fingerprint
 
 pytestmark = [
-    pytest.mark.network,
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
@@ -135,6 +134,7 @@ def test_an_uninterrupted_training_stops_early_and_slows_down(whole: Fitted):
     assert 2 < whole.best_epoch < len(rates)
 
 
+@pytest.mark.network
 def test_a_training_that_broke_off_twice_goes_on_to_the_same_bits(whole: Fitted, tmp_path: Path):
     # The second time while early stopping and the plateau are waiting for a better epoch.
     broken = (2, whole.best_epoch + 2)
@@ -284,6 +284,7 @@ KILLED = """
 """
 
 
+@pytest.mark.network
 def test_a_process_that_is_killed_is_taken_up_by_the_next(whole: Fitted, tmp_path: Path):
     script = textwrap.dedent(KILLED.format(here=str(Path(__file__).parent)))
     killed = subprocess.run(
