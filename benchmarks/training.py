@@ -52,7 +52,7 @@ def compiled(**options: Any) -> Any:
     hidden = first = keras.Input((WIDTH,), name="x")
     for units in HIDDEN:
         hidden = keras.layers.Dense(units, activation="relu")(hidden)
-    network: Any = keras.Model(first, keras.layers.Dense(1)(hidden))
+    network: Any = keras.Model({"x": first}, keras.layers.Dense(1)(hidden))
     network.compile(
         optimizer=keras.optimizers.Adam(1e-3),
         loss=keras.losses.BinaryCrossentropy(from_logits=True),
@@ -76,7 +76,7 @@ def plumbline(rows: Rows, batch: int) -> tuple[list[float], float]:
     epochs.fit(
         network,
         stepping,
-        InMemory(stepping, {"x": x, "y": y}, len(x), seed=0),
+        InMemory(stepping, {"x": {"x": x}, "y": y}, len(x), seed=0),
         epochs=1 + EPOCHS,
         batch_size=lambda _: batch,
         rates=lambda _, count: np.ones(count),
@@ -89,7 +89,7 @@ def plumbline(rows: Rows, batch: int) -> tuple[list[float], float]:
 def fit_numpy(rows: Rows, batch: int) -> tuple[list[float], float]:
     x, y, *val = rows
     network = compiled()
-    return fitted(network, val, x=x, y=y, batch_size=batch)
+    return fitted(network, val, x={"x": x}, y=y, batch_size=batch)
 
 
 def fit_tf_data(rows: Rows, batch: int) -> tuple[list[float], float]:
@@ -103,7 +103,7 @@ def fit_tf_data(rows: Rows, batch: int) -> tuple[list[float], float]:
     order = tf.data.Dataset.range(len(x)).shuffle(len(x), reshuffle_each_iteration=True)
     here, there = tf.constant(x), tf.constant(y)
     batches = order.batch(batch).map(
-        lambda one: (tf.gather(here, one), tf.gather(there, one)),
+        lambda one: ({"x": tf.gather(here, one)}, tf.gather(there, one)),
         num_parallel_calls=tf.data.AUTOTUNE,
     )
     return fitted(network, val, x=batches.prefetch(tf.data.AUTOTUNE))
@@ -121,7 +121,7 @@ def fitted(network: Any, val: Any, **given: Any) -> tuple[list[float], float]:
 def auc(network: Any, x: Any, y: Any) -> float:
     from plumbline.baselines.auc import auc as area
 
-    return area(y[:, 0], network.predict(x, batch_size=4096, verbose=0)[:, 0])
+    return area(y[:, 0], network.predict({"x": x}, batch_size=4096, verbose=0)[:, 0])
 
 
 def torch_eager(rows: Rows, batch: int) -> tuple[list[float], float]:
