@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test ui lint lock image-check readme clean help
+.PHONY: demo test test-tensorflow test-jax ui lint lock image-check readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,7 +32,7 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: lint ## install, then lint, types, import rules and tests on both Keras backends
-	$(MAKE) --jobs 2 --output-sync=line test-tensorflow test-jax
+	$(MAKE) --jobs 2 test-tensorflow test-jax
 
 test-tensorflow: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest

@@ -108,7 +108,7 @@ def test_what_fits_is_let_pass(task: Any, labels: np.ndarray):
 
 
 def test_nothing_is_trained_on_what_does_not_fit(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fitting, "compiled", pytest.fail)
+    monkeypatch.setattr(fitting, "assembled", pytest.fail)
     wrong, _ = WRONG["a column less"]
     with pytest.raises(TrainingError, match="of the validation rows"):
         fitting.fit_examples(GIVEN, wrong, TABLE, BINARY, NetworkSpec(), None)
