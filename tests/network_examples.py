@@ -1,12 +1,21 @@
 """Small tables with a simple signal, for tests that train networks."""
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+from snapshots import snapshot_of, spec_of, split_of
+
+from plumbline.extract.features import feature_table
 from plumbline.network.examples import Examples
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective, objective
+from plumbline.normalization.fit import fit
 from plumbline.normalization.matrix import Matrix
+from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
+from plumbline.split.split import Split
+from plumbline.versions import NormalizationVersion
 
 CODES = (6, 9)
 LABELS = {"binary": 2, "multiclass": 4, "multilabel": 3, "regression": 0}
@@ -59,3 +68,22 @@ def table(train: Examples, codes: tuple[int, ...] = CODES) -> Table:
 def goal(task: str, options: NetworkSpec) -> Objective:
     names = [str(one) for one in range(LABELS[task])]
     return objective(task, LABELS[task], options, names)
+
+
+def normalized_split(folder: Path, count: int) -> tuple[Split, Normalization]:
+    """A frozen table of numbers, one with NULLs, and a category, split and normalized."""
+    rows = np.arange(count)
+    columns = pa.table(
+        {
+            "id": rows,
+            "amount": rows * 7919 % 1000 / 10,
+            "age": pa.array([None if one % 11 == 0 else one % 70 for one in rows.tolist()]),
+            "channel": [("web", "shop", "phone")[one % 3] for one in rows.tolist()],
+            "label": (rows * 7919 % 1000 / 10 + rows % 3 * 10) > 60,
+        }
+    )
+    spec = spec_of()
+    split = split_of(snapshot_of(columns, folder), spec)
+    features = feature_table(split.snapshot, spec)
+    version = NormalizationVersion("normalization-1")
+    return split, fit(split.train(), features, spec.normalization, version)

@@ -32,9 +32,13 @@ class Networks:
     devices: int
     """That share each batch (count)."""
 
+    def settle(self) -> None:
+        """Let the network that scores have the weights of the moment."""
+        precision.follow(self.float32, self.training)
+
     def measured(self, val: Examples) -> dict[str, float]:
         """The metrics of the weights of the moment, as they will be released."""
-        precision.follow(self.float32, self.training)
+        self.settle()
         return self._judged(self.predictor, val)
 
     def narrowed(self, val: Examples, kind: str) -> dict[str, object]:

@@ -149,7 +149,7 @@ def fit_examples(  # noqa: PLR0917
         resuming=Resuming(work, named, **kept) if work else None,
     )
     facts |= {"devices": networks.devices, "out_of_memory": asdict(stepping.shortage)}
-    networks.measured(val)  # the weights that early stopping brought back reach the twin
+    networks.settle()  # with the weights that early stopping brought back
     facts |= {"resumed": trained.resumed, **networks.narrowed(val, recipe.precision)}
     seconds = time.perf_counter() - started
     log.info(

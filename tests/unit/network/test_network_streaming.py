@@ -7,15 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from network_examples import examples, goal, table
-from snapshots import snapshot_of, spec_of, split_of
+from network_examples import examples, goal, normalized_split, table
 
 from plumbline.errors import StoreUnwritable
-from plumbline.extract.features import feature_table
 from plumbline.network import feeding, fitting, training
 from plumbline.network.loop import feed as feeds
 from plumbline.network.loop import prepared as files
@@ -24,12 +21,10 @@ from plumbline.network.loop.shuffle import Shuffle
 from plumbline.network.loop.streaming import Streamed
 from plumbline.network.table import Table
 from plumbline.normalization.apply import load_matrix
-from plumbline.normalization.fit import fit
 from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import BatchPhase, NetworkSpec
 from plumbline.split.split import Split
-from plumbline.versions import NormalizationVersion
 
 pytestmark = [
     pytest.mark.network,
@@ -304,21 +299,7 @@ def test_rows_from_disk_give_the_same_weights(tmp_path: Path):
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Normalization]:
-    rows = np.arange(900)
-    numbers = pa.table(
-        {
-            "id": rows,
-            "amount": rows * 7919 % 1000 / 10,
-            "age": pa.array([None if one % 11 == 0 else one % 70 for one in rows.tolist()]),
-            "channel": [("web", "shop", "phone")[one % 3] for one in rows.tolist()],
-            "label": (rows * 7919 % 1000 / 10 + rows % 3 * 10) > 60,
-        }
-    )
-    spec = spec_of()
-    made = split_of(snapshot_of(numbers, tmp_path_factory.mktemp("snapshot")), spec)
-    features = feature_table(made.snapshot, spec)
-    version = NormalizationVersion("normalization-1")
-    return made, fit(made.train(), features, spec.normalization, version)
+    return normalized_split(tmp_path_factory.mktemp("snapshot"), 900)
 
 
 def test_prepared_rows_are_the_transformed_ones(split: tuple[Split, Normalization], tmp_path: Path):

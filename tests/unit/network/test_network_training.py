@@ -4,22 +4,18 @@ import json
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pytest
-from snapshots import snapshot_of, spec_of, split_of
+from network_examples import normalized_split
 
 from plumbline.baselines.auc import delong_interval
 from plumbline.environment import keras_backend
 from plumbline.errors import LeakageError, TrainingError
-from plumbline.extract.features import feature_table
 from plumbline.network import fitting, smoke, training
 from plumbline.normalization.apply import load_matrix
-from plumbline.normalization.fit import fit
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
 from plumbline.split.split import Split
 from plumbline.store import workplace
-from plumbline.versions import NormalizationVersion
 
 pytestmark = [
     pytest.mark.network,
@@ -34,21 +30,7 @@ OPTIONS = NetworkSpec(
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Split, Normalization]:
-    rows = np.arange(600)
-    table = pa.table(
-        {
-            "id": rows,
-            "amount": rows * 7919 % 1000 / 10,
-            "age": pa.array([None if one % 11 == 0 else one % 70 for one in rows.tolist()]),
-            "channel": [("web", "shop", "phone")[one % 3] for one in rows.tolist()],
-            "label": (rows * 7919 % 1000 / 10 + rows % 3 * 10) > 60,
-        }
-    )
-    spec = spec_of()
-    split = split_of(snapshot_of(table, tmp_path_factory.mktemp("snapshot")), spec)
-    features = feature_table(split.snapshot, spec)
-    version = NormalizationVersion("normalization-1")
-    return split, fit(split.train(), features, spec.normalization, version)
+    return normalized_split(tmp_path_factory.mktemp("snapshot"), 600)
 
 
 @pytest.fixture(scope="module")
