@@ -1,218 +1,22 @@
-"""The chain of one pipeline: what each stage reads, and so the version of what it makes.
+"""The chain of one pipeline: the version of all that its stages make.
 
 A stage's fingerprint covers its code, the options it reads and the fingerprints of its
 inputs. All of them follow from the declaration and the snapshot alone, which is why the
 normalization version can stand on every materialization, the snapshot's included.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
-from plumbline.environment import accelerator, installed, keras_backend
-from plumbline.network.architectures.own import own_code
 from plumbline.spec import PipelineSpec
+from plumbline.stages import stage_code_version, stages
 from plumbline.versions import (
     DatasetVersion,
     ModelVersion,
     NormalizationVersion,
     SplitVersion,
-    code_version,
     fingerprint,
 )
-
-Options = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stage:
-    """What a stage's version depends on beside its inputs."""
-
-    code: tuple[str, ...]
-    """Packages whose source decides its numbers."""
-    options: Callable[[PipelineSpec], Options]
-    """The part of the declaration, and of the environment, that it reads."""
-    inputs: tuple[str, ...]
-    """Stages whose results it reads."""
-
-
-def _dump(options: Any) -> Options:
-    return options.model_dump(mode="json")
-
-
-def _source(spec: PipelineSpec, *names: str) -> Options:
-    return {name: getattr(spec.source, name) for name in names}
-
-
-def _normalizing(spec: PipelineSpec) -> Options:
-    return {"normalization": _dump(spec.normalization), **_source(spec, "drop", "kinds")}
-
-
-_LABEL = ("label", "positive_label", "task", "classes")
-
-_BASELINE = tuple(f"plumbline.baselines.{name}" for name in ("training", "fitted", "auc"))
-
-# Without its proofs, which change no parameter.
-_NORMALIZATION = tuple(
-    f"plumbline.normalization.{name}"
-    for name in (
-        *("apply", "columns", "fit", "matrix", "moments"),
-        *("normal", "parameters", "quantiles", "scales", "vocabulary"),
-    )
-)
-
-_DIFF = ("diff", "differences", "effect", "pair", "places", "ranges", "values")
-
-# Without its figures: a picture drawn anew is no reason to read the test split again.
-_EVALUATION = tuple(
-    f"plumbline.evaluation.{name}"
-    for name in ("evaluate", "metrics", "thresholds", "bootstrap", "comparison")
-)
-
-STAGES: Mapping[str, Stage] = {
-    "split": Stage(
-        code=(
-            "plumbline.split",
-            *(f"plumbline.extract.{name}" for name in ("labels", "features", "snapshot_sql")),
-        ),
-        options=lambda spec: {
-            "split": _dump(spec.split),
-            **_source(spec, *_LABEL, "key", "timestamp", "group", "drop", "kinds"),
-            # Named only where it is declared, so that earlier versions stay what they are.
-            **(_source(spec, "weight") if spec.source.weight else {}),
-            **({"labels": spec.source.label_columns} if spec.source.task == "multilabel" else {}),
-        },
-        inputs=("snapshot",),
-    ),
-    "audit": Stage(
-        code=(
-            "plumbline.audit",
-            *(f"plumbline.extract.{name}" for name in ("features", "precision", "sampling")),
-        ),
-        options=lambda spec: {
-            "audit": _dump(spec.audit),
-            "on_schema_change": spec.source.on_schema_change,
-            **_normalizing(spec),
-        },
-        inputs=("split", "previous_snapshot", "audit_sql"),
-    ),
-    "version_diff": Stage(
-        code=(
-            *(f"plumbline.history.{name}" for name in _DIFF),
-            "plumbline.extract.snapshot_sql",
-        ),
-        options=lambda _: {},
-        inputs=("split", "previous_snapshot"),
-    ),
-    "normalization": Stage(
-        code=(*_NORMALIZATION, "plumbline.extract.features", "plumbline.extract.sampling"),
-        options=_normalizing,
-        inputs=("split",),
-    ),
-    "training_features": Stage(
-        code=("plumbline.training_features",),
-        options=lambda spec: {"table": spec.training_features and spec.training_features.table},
-        inputs=("normalization",),
-    ),
-    "random_forest": Stage(
-        code=(*_BASELINE, "plumbline.baselines.random_forest", "plumbline.baselines.forest_arrays"),
-        options=lambda spec: {
-            "seed": spec.baselines.seed,
-            "confidence": spec.baselines.confidence,
-            "environment": installed("scikit-learn", "numpy"),
-        },
-        inputs=("normalization",),
-    ),
-    "xgboost": Stage(
-        code=(*_BASELINE, "plumbline.baselines.boosted_trees"),
-        options=lambda spec: {
-            "seed": spec.baselines.seed,
-            "confidence": spec.baselines.confidence,
-            "environment": installed("xgboost", "numpy"),
-        },
-        inputs=("normalization",),
-    ),
-    "optimism": Stage(
-        # What it trains with, and the split, are in the version of what it reads.
-        code=("plumbline.baselines.optimism",),
-        options=lambda _: {},
-        inputs=("xgboost",),
-    ),
-    "baseline_gate": Stage(
-        code=("plumbline.baselines.gate",),
-        options=lambda spec: {"sufficient_score": spec.baselines.sufficient_score},
-        inputs=("random_forest", "xgboost"),
-    ),
-    "network": Stage(
-        code=("plumbline.network", "plumbline.spec.tasks"),
-        options=lambda spec: {
-            # Rows are the same, in the same order, from wherever they are fed.
-            "network": spec.network.model_dump(mode="json", exclude={"feeding"}),
-            "accelerator": accelerator(),
-            "own_code": own_code(spec.network.architecture),
-            "backend": keras_backend(),
-            "environment": installed("keras", keras_backend(), "numpy"),
-        },
-        inputs=("normalization",),
-    ),
-    "evaluation": Stage(
-        code=_EVALUATION,
-        options=lambda spec: _dump(spec.evaluation),
-        inputs=("baseline_gate", "network"),
-    ),
-    "release": Stage(
-        code=("plumbline.release",),
-        options=lambda spec: {"golden_rows": spec.release.golden_rows},
-        inputs=("evaluation",),
-    ),
-    "predictions": Stage(
-        code=("plumbline.release",),
-        options=lambda _: {},
-        inputs=("release",),
-    ),
-    "guard_drill": Stage(
-        code=("plumbline.drill",),
-        options=lambda _: {},
-        inputs=("normalization",),
-    ),
-}
-
-
-def _searching(spec: PipelineSpec) -> Options:
-    space = spec.network.search.space if spec.network.search else {}
-    named = space.get("architecture", [])
-    return {
-        **STAGES["network"].options(spec),
-        "own_codes": [own_code(one) for one in named] if isinstance(named, list) else [],
-        "search_environment": installed("optuna"),
-    }
-
-
-SEARCH = Stage(
-    code=("plumbline.search", "plumbline.network"),
-    options=_searching,
-    inputs=("normalization",),
-)
-
-
-def stages(spec: PipelineSpec) -> Mapping[str, Stage]:
-    """The stages of a pipeline, each after its inputs. A search is one where it is declared."""
-    if spec.network.search is None:
-        return STAGES
-    listed, at = list(STAGES.items()), list(STAGES).index("network")
-    network = replace(STAGES["network"], inputs=(*STAGES["network"].inputs, "network_search"))
-    searched = {"network_search": SEARCH, "network": network}
-    return {**dict(listed[:at]), **searched, **dict(listed[at + 1 :])}
-
-
-def stage_code_version(spec: PipelineSpec, stage: str) -> str:
-    """Code and options of one stage, without its inputs: Dagster's `code_version`."""
-    described = stages(spec)[stage]
-    return fingerprint(
-        code={package: code_version(package) for package in described.code},
-        options=described.options(spec),
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

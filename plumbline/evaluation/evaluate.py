@@ -12,18 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plumbline.baselines.auc import Interval, delong_interval
 from plumbline.baselines.predictor import Predictor
 from plumbline.errors import TrainingError
 from plumbline.evaluation import figures
-from plumbline.evaluation.bootstrap import Scores, bootstrap
-from plumbline.evaluation.comparison import Decision, judge
-from plumbline.evaluation.metrics import METRICS
+from plumbline.evaluation.comparison import Decision, deciding, judge
+from plumbline.evaluation.sides import Side
 from plumbline.evaluation.thresholds import most_accurate
-from plumbline.normalization.apply import load_matrix
+from plumbline.metrics.areas import require_finite
+from plumbline.metrics.interval import Interval
+from plumbline.normalization.apply import matrices
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import EvaluationSpec
-from plumbline.split.rows import TestRows
+from plumbline.spec.metrics import METRICS, MetricName
+from plumbline.split.rows import Rows, TestRows
 from plumbline.split.split import Split
 
 log = logging.getLogger(__name__)
@@ -31,9 +32,6 @@ log = logging.getLogger(__name__)
 EVALUATION, TEST_SCORES, FIGURES = "evaluation.json", "test_scores.parquet", "figures"
 LABEL = "label"
 """Column of test_scores.parquet beside one per candidate."""
-
-Measured = dict[str, dict[str, Interval]]
-"""Intervals by candidate and metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +42,8 @@ class Candidate:
     model_version: str
     predictor: Predictor
     val_scores: np.ndarray
-    """Its scores of the validation rows in order: float64, shape (n,)."""
+    """Its scores of the validation rows in order: float64, shape (n,), or (n, classes or
+    labels)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +51,10 @@ class Evaluation:
     """How every candidate did, and which is to be released."""
 
     candidates: dict[str, dict[str, Any]]
-    """By kind: model_version, threshold, and val and test: {metric: {value, low, high}}."""
+    """By kind: model_version, threshold (None but for the binary task), and val and test:
+    {metric: {value, low, high}}."""
     comparison: dict[str, Any]
+    """As `Verdict.comparison`."""
     decision: Decision
     winner: str
     reason: str
@@ -61,6 +62,11 @@ class Evaluation:
     rows: dict[str, int]
     """Rows of val and of test (count)."""
     folder: Path
+
+    @property
+    def metric(self) -> MetricName:
+        """What the models were compared by."""
+        return self.comparison["metric"]
 
 
 def build(  # noqa: PLR0917
@@ -73,31 +79,42 @@ def build(  # noqa: PLR0917
 ) -> None:
     """Evaluate, and write evaluation.json, test_scores.parquet and the figures.
 
-    Thresholds and the best baseline are chosen on val. `open_test` is called once, when
-    nothing is left to choose.
+    Thresholds, the best baseline and what a network has to gain are chosen on val. `open_test`
+    is called once, when nothing is left to choose.
 
     Raises:
         TrainingError: a candidate's scores do not belong to these rows, or are not finite.
-        SplitError: a side holds one label only.
+        SplitError: a side holds one label only, or does not define what decides.
+        SpecError: what is to decide is not measured of so many classes.
     """
-    labels = split.validation().labels()
-    val = {one.kind: _val_scores(one, labels) for one in candidates}
-    on_val = _measure(labels, val, options)
-    log.info("evaluation: %d candidates measured on %s val rows", len(val), f"{len(labels):,}")
-    truth, scores = _test_scores(candidates, open_test(), normalization)
-    test = {k: Scores(values=v, threshold=val[k].threshold) for k, v in scores.items()}
-    on_test = _measure(truth, test, options)
-    verdict = judge(truth, scores, {k: m["roc_auc"] for k, m in on_val.items()}, options)
+    rows = split.validation()
+    thresholds = _thresholds(candidates, rows)
+    val = _side(rows, {one.kind: one.val_scores for one in candidates}, options, thresholds)
+    on_val, name = val.intervals(), deciding(val)
+    val.require_defined(name, "val")
+    log.info(
+        "evaluation: %d candidates measured on %s val rows", len(on_val), f"{len(val.labels):,}"
+    )
+    opened = open_test()
+    test = _side(opened, _test_scores(candidates, opened, normalization), options, thresholds)
+    on_test = test.intervals()
+    verdict = judge(test, {kind: one[name] for kind, one in on_val.items()})
     log.info("evaluation: %s; %s", verdict.decision, verdict.reason)
     record = {
         "candidates": {
-            one.kind: _candidate(one, val[one.kind], on_val, on_test) for one in candidates
+            one.kind: {
+                "model_version": one.model_version,
+                "threshold": thresholds.get(one.kind),
+                "val": _record(on_val[one.kind]),
+                "test": _record(on_test[one.kind]),
+            }
+            for one in candidates
         },
         **asdict(verdict),
         "confidence": options.confidence,
-        "rows": {"val": len(labels), "test": len(truth)},
+        "rows": {"val": len(val.labels), "test": len(test.labels)},
     }
-    _write(record, truth, scores, folder)
+    _write(record, test, opened.coding.classes, folder)
 
 
 def load(folder: Path) -> Evaluation:
@@ -126,87 +143,97 @@ def summary(evaluation: Evaluation) -> list[dict[str, str]]:
         {
             "candidate": kind,
             "split": side,
-            **{name: _told(candidate[side][name]) for name in METRICS},
+            **{name: _told(name, measured) for name, measured in candidate[side].items()},
         }
         for side in evaluation.rows
         for kind, candidate in evaluation.candidates.items()
     ]
 
 
-def _told(measured: Mapping[str, float]) -> str:
-    return "{value:.4f} ({low:.4f} to {high:.4f})".format(**measured)
+def _told(name: str, measured: Mapping[str, float]) -> str:
+    value, low, high = (METRICS[name].written(measured[end]) for end in ("value", "low", "high"))
+    return f"{value} ({low} to {high})"
 
 
-def _val_scores(candidate: Candidate, labels: np.ndarray) -> Scores:
-    if len(candidate.val_scores) != len(labels):
+def _thresholds(candidates: Sequence[Candidate], val: Rows) -> dict[str, float]:
+    """The most accurate one on val of each candidate, for the binary task.
+
+    Raises:
+        TrainingError: scores that are not of these rows, or not finite.
+    """
+    labels = val.labels()
+    shape = (len(labels), *((len(val.coding.classes),) * (val.coding.task in _SEVERAL)))
+    for one in candidates:
+        _require_shape(one, shape)
+        require_finite(one.val_scores)
+    if val.coding.task != "binary":
+        return {}
+    return {one.kind: most_accurate(labels, one.val_scores) for one in candidates}
+
+
+_SEVERAL = ("multiclass", "multilabel")
+"""Tasks with a score for each class or label."""
+
+
+def _require_shape(candidate: Candidate, shape: tuple[int, ...]) -> None:
+    found = candidate.val_scores.shape
+    if found != shape:
         raise TrainingError(
-            f"{candidate.kind} has scores of {len(candidate.val_scores):,} val rows",
-            expected=f"one for each of the {len(labels):,} val rows of this split",
+            f"{candidate.kind} has scores of {len(candidate.val_scores):,} val rows, shape {found}",
+            expected=f"shape {shape}: scores of each of the {shape[0]:,} val rows of this split",
             remedy="train it on this split",
         )
-    threshold = most_accurate(labels, candidate.val_scores)
-    return Scores(values=candidate.val_scores, threshold=threshold)
 
 
-def _measure(labels: np.ndarray, scores: Mapping[str, Scores], options: EvaluationSpec) -> Measured:
-    areas = {
-        kind: delong_interval(labels, one.values, options.confidence)
-        for kind, one in scores.items()
-    }
-    others = bootstrap(
-        labels,
-        scores,
-        confidence=options.confidence,
-        resamples=options.resamples,
-        seed=options.seed,
+def _side(
+    rows: Rows,
+    scores: Mapping[str, np.ndarray],
+    options: EvaluationSpec,
+    thresholds: Mapping[str, float],
+) -> Side:
+    return Side(
+        task=rows.coding.task,
+        labels=rows.labels(),
+        scores=scores,
+        options=options,
+        thresholds=thresholds,
+        groups=rows.groups(),
     )
-    return {kind: {"roc_auc": areas[kind], **others[kind]} for kind in scores}
 
 
 def _test_scores(
     candidates: Sequence[Candidate], test: TestRows, normalization: Normalization
-) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Labels of the test rows, and every candidate's scores of them."""
-    matrix, scores = load_matrix(test, normalization), {}
-    for one in candidates:
-        started = time.perf_counter()
-        scores[one.kind] = one.predictor.predict(matrix)
-        seconds = time.perf_counter() - started
-        log.info("evaluation: %s scored %s test rows in %.1f s", one.kind, len(matrix), seconds)
-    return test.labels(), scores
+) -> dict[str, np.ndarray]:
+    """Every candidate's scores of the test rows, a block of them at a time."""
+    parts: dict[str, list[np.ndarray]] = {one.kind: [] for one in candidates}
+    seconds = dict.fromkeys(parts, 0.0)
+    for matrix in matrices(test, normalization):
+        for one in candidates:
+            started = time.perf_counter()
+            parts[one.kind].append(one.predictor.predict(matrix))
+            seconds[one.kind] += time.perf_counter() - started
+    for kind, took in seconds.items():
+        log.info("evaluation: %s scored %s test rows in %.1f s", kind, f"{test.count:,}", took)
+    return {kind: np.concatenate(found) for kind, found in parts.items()}
 
 
-def _candidate(
-    candidate: Candidate, scores: Scores, on_val: Measured, on_test: Measured
-) -> dict[str, Any]:
-    return {
-        "model_version": candidate.model_version,
-        "threshold": scores.threshold,
-        "val": {name: asdict(one) for name, one in on_val[candidate.kind].items()},
-        "test": {name: asdict(one) for name, one in on_test[candidate.kind].items()},
-    }
+def _record(metrics: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
+    return {name: asdict(one) for name, one in metrics.items()}
 
 
-def _write(
-    record: dict[str, Any], labels: np.ndarray, scores: dict[str, np.ndarray], folder: Path
-) -> None:
+def _write(record: dict[str, Any], test: Side, classes: Sequence[str], folder: Path) -> None:
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / EVALUATION).write_text(text, "utf-8")
-    columns = {name: pa.array(values) for name, values in {LABEL: labels, **scores}.items()}
-    pq.write_table(pa.table(columns), folder / TEST_SCORES, compression="zstd")
+    columns = {LABEL: test.labels, **test.scores}
+    table = pa.table({name: _column(values) for name, values in columns.items()})
+    pq.write_table(table, folder / TEST_SCORES, compression="zstd")
     (folder / FIGURES).mkdir()
-    for name, png in _figures(record, labels, scores).items():
+    for name, png in figures.of_evaluation(record, test, classes).items():
         (folder / FIGURES / f"{name}.png").write_bytes(png)
 
 
-def _figures(
-    record: dict[str, Any], labels: np.ndarray, scores: dict[str, np.ndarray]
-) -> dict[str, bytes]:
-    candidates, confidence = record["candidates"], record["confidence"]
-    on_test = {kind: one["test"] for kind, one in candidates.items()}
-    return {
-        "roc": figures.roc(labels, scores, on_test, confidence),
-        "precision_recall": figures.precision_recall(labels, scores, on_test, confidence),
-        "calibration": figures.calibration(labels, scores),
-        "intervals": figures.intervals(candidates, record["comparison"], confidence),
-    }
+def _column(values: np.ndarray) -> pa.Array:
+    """Of several classes or labels: a list per row, of as many as there are."""
+    if values.ndim == 1:
+        return pa.array(values)
+    return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])

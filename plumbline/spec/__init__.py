@@ -6,11 +6,13 @@ owners and schedules are part of none.
 """
 
 from plumbline.spec.audit import AuditSpec, Expectation, Severity
+from plumbline.spec.auxiliary import AuxiliarySpec
+from plumbline.spec.evaluation import EvaluationSpec
 from plumbline.spec.network import BatchPhase, NetworkSpec
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
 from plumbline.spec.search import Range, SearchSpec
-from plumbline.spec.source import FeatureKind, SourceSpec, Task
+from plumbline.spec.source import FeatureKind, ImageSpec, SourceSpec, Task
 from plumbline.spec.splits import (
     ColumnSplit,
     HashSplit,
@@ -23,7 +25,7 @@ from plumbline.spec.splits import (
 )
 from plumbline.spec.stages import (
     BaselinesSpec,
-    EvaluationSpec,
+    GateSpec,
     NormalizationSpec,
     ReleaseSpec,
     ScheduleSpec,
@@ -32,6 +34,7 @@ from plumbline.spec.stages import (
 
 __all__ = [
     "AuditSpec",
+    "AuxiliarySpec",
     "BaselinesSpec",
     "BatchPhase",
     "ColumnSplit",
@@ -39,8 +42,10 @@ __all__ = [
     "Expectation",
     "FeatureKind",
     "Fraction",
+    "GateSpec",
     "HashSplit",
     "Identifier",
+    "ImageSpec",
     "NetworkSpec",
     "NormalizationSpec",
     "Options",

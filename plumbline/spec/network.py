@@ -7,12 +7,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from plumbline.spec.auxiliary import MAIN, AuxiliarySpec
 from plumbline.spec.options import Options, Scalar
 from plumbline.spec.search import Range, SearchSpec, first, placed
 
 ARCHITECTURES = ("auto", "linear", "dense", "resnet", "tabm", "tabm_mini", "realmlp")
 """Built in; anything else is the user's own `module:function`."""
 
+Augmentation = Literal["shift", "rotate", "flip_horizontal", "flip_vertical"]
 Activation = Literal["sigmoid", "softmax", "linear"]
 Loss = Literal[
     "binary_crossentropy",
@@ -76,6 +78,9 @@ class NetworkSpec(Options):
     """Members of a TabM ensemble (count)."""
     batch_normalization: bool | None = None
     """Normalize the sums of each hidden layer over the batch. Of dense only."""
+    augmentation: list[Augmentation] | None = None
+    """What is done to images at random in training, because it leaves the label as it is: shift
+    (up to a tenth), rotate (up to 18 degrees). Without: shift. []: nothing."""
     options: dict[str, Scalar] = {}
     """Handed to your own architecture as they are."""
 
@@ -89,6 +94,9 @@ class NetworkSpec(Options):
     """Weight of each class in the loss, by its name; balanced: inverse to its training rows."""
     label_smoothing: Rate = 0.0
     """Share of each label's weight that is spread over all classes."""
+    auxiliary: dict[str, AuxiliarySpec] = {}
+    """Columns under source.drop, each with a head of its own that helps to train and is not
+    released: by name, a block of task and weight."""
 
     optimizer: Optimizer | None = None
     """How gradients become steps."""
@@ -125,7 +133,8 @@ class NetworkSpec(Options):
     """memory: all rows on the device. stream: from disk, in bounded memory. auto: memory where
     they fit."""
     devices: Annotated[int, Field(ge=1)] | Literal["all"] = "all"
-    """GPUs of this machine that share each batch."""
+    """Devices of this machine that share each batch. all: every GPU; on a CPU, with JAX, two
+    replicas where that pays."""
     deterministic: bool = True
     """Equal seeds give equal bits on the same machine and backend."""
     range_test: bool = False
@@ -153,6 +162,13 @@ class NetworkSpec(Options):
         names = [int(name) if isinstance(name, bool) else name for name in weights]
         return dict(zip(map(str, names), weights.values(), strict=True))
 
+    @field_validator("auxiliary")
+    @classmethod
+    def _main_is_the_labels(cls, auxiliary: dict[str, AuxiliarySpec]) -> dict[str, AuxiliarySpec]:
+        if MAIN in auxiliary:
+            raise ValueError(f"{MAIN!r} names the label's head; rename the column in the SQL")
+        return auxiliary
+
     @field_validator("batch_size")
     @classmethod
     def _phases_reach_the_end(cls, size: object) -> object:
@@ -167,6 +183,15 @@ class NetworkSpec(Options):
         if self.optimizer is not None:
             for name in unread(self.optimizer, dict(self)):
                 raise ValueError(unread_message(self.optimizer, name))
+        return self
+
+    @model_validator(mode="after")
+    def _label_and_auxiliary_share_a_layer(self) -> "NetworkSpec":
+        if self.auxiliary and self.architecture == "linear":
+            raise ValueError(
+                "auxiliary is declared, and architecture linear has no layer that the label and "
+                "other columns could share; choose another, or leave auxiliary out"
+            )
         return self
 
     @model_validator(mode="after")

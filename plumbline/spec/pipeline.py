@@ -11,14 +11,17 @@ from pydantic import (
 )
 
 from plumbline.spec.audit import AuditSpec
+from plumbline.spec.auxiliary import misplaced
+from plumbline.spec.evaluation import EvaluationSpec, unsuited
 from plumbline.spec.explained import explain
+from plumbline.spec.metrics import METRICS, OF_TASK
 from plumbline.spec.network import NetworkSpec
 from plumbline.spec.options import Identifier, Options
 from plumbline.spec.source import SourceSpec
 from plumbline.spec.splits import HashSplit, SplitSpec, StratifiedSplit, TemporalSplit
 from plumbline.spec.stages import (
     BaselinesSpec,
-    EvaluationSpec,
+    GateSpec,
     NormalizationSpec,
     ReleaseSpec,
     ScheduleSpec,
@@ -43,6 +46,7 @@ class PipelineSpec(Options):
     training_features: TrainingFeaturesSpec | None = None
     """Leave out to keep the rows that models are trained on out of PostgreSQL."""
     baselines: BaselinesSpec = BaselinesSpec()
+    gate: GateSpec = GateSpec()
     network: NetworkSpec = NetworkSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
     release: ReleaseSpec = ReleaseSpec()
@@ -83,6 +87,36 @@ class PipelineSpec(Options):
         if wrong:
             raise ValueError(str(wrong))
         return network
+
+    @field_validator("network")
+    @classmethod
+    def _auxiliary_columns_have_no_other_role(cls, network: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        for name in network.auxiliary:
+            if source and (wrong := misplaced(name, source, info.data.get("split"))):
+                raise ValueError(wrong)
+        return network
+
+    @field_validator("evaluation")
+    @classmethod
+    def _evaluation_agrees_with_the_label(cls, evaluation: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        if source is not None and (wrong := unsuited(evaluation, source)):
+            raise ValueError(wrong)
+        return evaluation
+
+    @model_validator(mode="after")
+    def _sufficient_score_can_be_reached(self) -> "PipelineSpec":
+        metric = self.evaluation.metric or OF_TASK[self.source.task][0]
+        sufficient = self.baselines.sufficient_score
+        most = 1.0 if METRICS[metric].greater_is_better or metric == "brier" else float("inf")
+        if sufficient is not None and not 0 < sufficient < most:
+            told = "above 0" + (" and below 1" if most == 1 else "")
+            raise ValueError(
+                f"baselines.sufficient_score is {sufficient:g}, and models are compared by "
+                f"{metric}; give a number {told}"
+            )
+        return self
 
     @model_validator(mode="wrap")
     @classmethod

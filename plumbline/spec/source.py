@@ -1,7 +1,7 @@
 """What is asked of PostgreSQL, and what its columns mean."""
 
 from collections.abc import Collection
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -9,6 +9,23 @@ from plumbline.spec.options import Identifier, Options, Scalar
 
 FeatureKind = Literal["numeric", "category", "image", "ignore"]
 Task = Literal["binary", "multiclass", "multilabel", "regression"]
+Pixels = Annotated[int, Field(ge=8, le=1024)]
+
+
+class ImageSpec(Options):
+    """How the bytes of an image column become pixels that a network reads."""
+
+    height: Pixels
+    """Rows of pixels (count)."""
+    width: Pixels
+    """Pixels of a row (count)."""
+    channels: Literal[1, 3, 4] = 3
+    """1: gray. 3: red, green and blue. 4: those and alpha. An image that would lose something
+    is refused; gray as color loses nothing."""
+    resize: bool = False
+    """Bring images of another size to this one, whatever their aspect. Without: refused."""
+    nulls: Literal["refused", "black"] = "refused"
+    """What becomes of a row without an image. black: all 0, the alpha too."""
 
 
 class SourceSpec(Options):
@@ -34,8 +51,8 @@ class SourceSpec(Options):
     """The label's value that counts as 1. Needed unless the label is boolean or 0/1."""
 
     task: Task = "binary"
-    """What kind of prediction. Binary has baselines, a gate, an evaluation and a release; the
-    others end with the network."""
+    """What kind of prediction. Every task has baselines, a gate and a network; binary also has an
+    evaluation and a release."""
 
     classes: list[Scalar] = []
     """The label's values, all of them; another one is refused. Empty: those that occur."""
@@ -47,7 +64,7 @@ class SourceSpec(Options):
     """Rows that share this value stay on one side of the split; never a feature."""
 
     weight: str | None = None
-    """What each row counts for in the network's loss and validation metrics, and never a feature:
+    """What each row counts for in training and in validation metrics, and never a feature:
     numbers of 0 or more. Without it all rows count alike."""
 
     drop: list[str] = []
@@ -56,6 +73,9 @@ class SourceSpec(Options):
     kinds: dict[str, FeatureKind] = {}
     """How to read a feature where its type would mislead: a month number as a category, say.
     A key column is a feature only where it is named here. bytea is read only as an image."""
+
+    images: dict[Identifier, ImageSpec] = {}
+    """Image columns that networks read, of those declared under kinds. Trees read none."""
 
     vectors: dict[str, list[str]] = {}
     """Names of the elements of an array or vector column, which become columns of their own.
@@ -81,6 +101,7 @@ class SourceSpec(Options):
         if self.positive_label is not None and self.task != "binary":
             raise ValueError(f"positive_label is for the binary task, and task is {self.task}")
         self._weight_has_no_other_role()
+        self._images_are_images()
         both = sorted(set(self.drop) & self.kinds.keys())
         if both:
             raise ValueError(f"{', '.join(both)} under both drop and kinds; keep one of them")
@@ -112,6 +133,17 @@ class SourceSpec(Options):
             raise ValueError(
                 f"label {self.label!r} is a column of its own; choose a name for all of labels"
             )
+
+    def _images_are_images(self) -> None:
+        taken = {*self.key, self.timestamp, self.group}
+        for name in self.images:
+            if self.kinds.get(name) != "image":
+                raise ValueError(
+                    f"{name!r} is under images, but not declared an image; add {name}: image "
+                    "under kinds"
+                )
+            if name in taken:
+                raise ValueError(f"{name!r} is under images and has another role; it has one role")
 
     def _weight_has_no_other_role(self) -> None:
         roles: dict[str, Collection[str | None]] = {

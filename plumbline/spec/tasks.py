@@ -5,19 +5,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, NamedTuple
 
+from plumbline.spec.metrics import TOP, measurable
 from plumbline.spec.network import Activation, Loss, NetworkSpec
 from plumbline.spec.source import Task
 
 LabelFormat = Literal["integer", "one_hot", "multi_hot", "number"]
-
-TOP = 3
-"""Guesses that `top_3_accuracy` allows."""
-
-TOP_FROM = 6
-"""Classes from which on `top_3_accuracy` is measured: it says little of fewer (count)."""
-
-AREAS_UP_TO = 20
-"""Classes up to which the mean of their AUCs is measured: it takes a sort for each (count)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +63,6 @@ SUITED: Mapping[tuple[Task, LabelFormat], Suited] = MappingProxyType(
 )
 """Of a task with two formats, the first is the default."""
 
-LESS_IS_BETTER = frozenset({"loss", "rmse", "mae"})
-"""Of the other metrics, more is better."""
-
 
 class Disagreement(NamedTuple):
     """What is declared, what would go together, and what to do."""
@@ -103,11 +92,8 @@ def label_format(task: Task, options: NetworkSpec) -> LabelFormat:
 
 def metrics(task: Task, form: LabelFormat, outputs: int) -> tuple[str, ...]:
     """What is measured of the validation rows beside the loss, for so many classes or labels."""
-    left_out = set[str]()
-    if task == "multiclass":
-        left_out |= {"auc"} if outputs > AREAS_UP_TO else set()
-        left_out |= {f"top_{TOP}_accuracy"} if outputs < TOP_FROM else set()
-    return tuple(name for name in SUITED[task, form].metrics if name not in left_out)
+    known = measurable(task, outputs)
+    return tuple(name for name in SUITED[task, form].metrics if name in known)
 
 
 def disagreement(task: Task, options: NetworkSpec) -> Disagreement | None:

@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plumbline.evaluation.figures.style import GREY, INK, beside, dress, figure, legend, png
+from plumbline.evaluation.figures.style import (
+    GREY,
+    INK,
+    beside,
+    dress,
+    figure,
+    legend,
+    png,
+    short,
+)
 
 _COLOURS = {"train": "#56b4e9", "val": "#e69f00", "test": "#cc79a7"}
 
@@ -58,7 +67,7 @@ def _draw_classes(axes: Any, sides: Mapping[str, Any]) -> None:
     for place, side in enumerate(sides.values()):
         start = 0.0
         for (name, share), hue in zip(_shares(side, sides), _CLASS_COLOURS, strict=False):
-            label = _short(name) if place == 0 else None
+            label = short(name) if place == 0 else None
             axes.barh(place, share, left=start, height=0.62, color=hue, label=label)
             start += share
     axes.set_xlim(0, 1)
@@ -77,7 +86,7 @@ def _draw_several(axes: Any, sides: Mapping[str, Any]) -> None:
             share = side["labels"][name]["rows"] / (side["rows"] or 1)
             middle = place - 0.31 + (at + 0.5) * height
             axes.barh(
-                middle, share, height=height, color=hue, label=_short(name) if not place else None
+                middle, share, height=height, color=hue, label=short(name) if not place else None
             )
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     more = len(labels) - len(shown)
@@ -106,11 +115,6 @@ def _shares(side: Mapping[str, Any], sides: Mapping[str, Any]) -> list[tuple[str
     others = sum(classes[name]["rows"] for name in frequent[_CLASSES:])
     more = len(frequent) - _CLASSES
     return [*shares, *([(f"{more} more", others / rows)] if more > 0 else [])]
-
-
-def _short(name: str) -> str:
-    """A class's name as the legend has room for it, and never read as a formula."""
-    return (name if len(name) <= 16 else f"{name[:15]}…").replace("$", r"\$")
 
 
 def _legend_height(sides: Mapping[str, Any]) -> float:

@@ -59,31 +59,63 @@ def _curve(axes: Any, values: Sequence[float] | None, shown: str, hue: str) -> N
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
 
 
-def importances(shares: Sequence[Mapping[str, Any]]) -> bytes:
-    """Bars of the greatest importances.
+_BESIDE = {
+    "permutation": ("permutation on val", "xgboost", "o"),
+    "shap": ("SHAP on val", "random_forest", "D"),
+}
+"""Other measures than the gain, which are drawn as dots: name, colour and marker."""
 
-    shares: `feature` and `importance` of every column, which add up to 1.
+
+def importances(shares: Sequence[Mapping[str, Any]]) -> bytes:
+    """Bars of the greatest importances, and what other measures say beside them.
+
+    shares: `feature` and `importance` of every column, which add up to 1; and perhaps
+    `permutation` and `shap` in any units, which are drawn as shares of their sum.
     """
     ranked = sorted(shares, key=lambda one: -one["importance"])
     shown = ranked[:_TOP]
-    drawn = figure(1.0 + 0.235 * len(shown))
+    others = {name: found for name in _BESIDE if (found := _scaled(ranked, name))}
+    drawn = figure(1.0 + 0.235 * len(shown) + 0.25 * bool(others))
     axes = drawn.subplots()
-    axes.barh(
-        range(len(shown)),
-        [one["importance"] for one in shown],
-        height=0.7,
-        color=COLOURS["network"],
-    )
-    for place, one in enumerate(shown):
-        beside(axes, one["importance"], place, f"{one['importance']:.1%}", offset=4)
+    gain = [one["importance"] for one in shown]
+    axes.barh(range(len(shown)), gain, height=0.7, color=COLOURS["network"], label="gain (number)")
+    for name, found in others.items():
+        told, hue, marker = _BESIDE[name]
+        dots = {place: found[place] for place in range(len(shown)) if place in found}
+        axes.scatter(
+            list(dots.values()),
+            list(dots),
+            s=26,
+            marker=marker,
+            color=COLOURS[hue],
+            edgecolors="white",
+            linewidths=0.8,
+            label=told,
+            zorder=3,
+        )
+    ends = [
+        max([one, *(found.get(at, 0) for found in others.values())]) for at, one in enumerate(gain)
+    ]
+    for place, one in enumerate(gain):
+        beside(axes, ends[place], place, f"{one:.1%}", offset=6 if others else 4)
     # A dollar sign in a column's name is no formula.
     names = [_shortened(one["feature"]) for one in shown]
     axes.set_yticks(range(len(shown)), names, parse_math=False)
     axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlim(0, 1.1 * shown[0]["importance"] or 1)
+    axes.set_xlim(0, 1.12 * max(ends) or 1)
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     dress(axes, title=f"Importance of features{_rest(ranked[_TOP:])}", grid="x")
+    if others:
+        legend(axes, loc="lower right")
     return png(drawn)
+
+
+def _scaled(ranked: Sequence[Mapping[str, Any]], name: str) -> dict[int, float]:
+    """A measure's shares of its sum, by the column's place; nothing below 0, or without a sum."""
+    known = {at: one[name] for at, one in enumerate(ranked) if one.get(name) is not None}
+    kept = {at: max(0.0, value) for at, value in known.items()}
+    total = sum(kept.values())
+    return {at: value / total for at, value in kept.items()} if total > 0 else {}
 
 
 def _rest(left_out: Sequence[Mapping[str, Any]]) -> str:

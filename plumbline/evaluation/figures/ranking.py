@@ -28,14 +28,14 @@ def roc(
 ) -> bytes:
     """True over false positive rate at every threshold, one curve per candidate.
 
-    labels, and scores by kind: shape (n,). measured: `roc_auc` by kind, for the legend.
+    labels, and scores by kind: shape (n,). measured: `auc` by kind, for the legend.
     """
     drawn = figure(4.5)
     axes = drawn.subplots()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED)
     for kind, values in scores.items():
         false, true = _thinned(*_rates(labels, values))
-        name = f"{title(kind)}  {told(measured[kind]['roc_auc'])}"
+        name = f"{title(kind)}  {told(measured[kind]['auc'])}"
         axes.plot(false, true, color=colour(kind), linewidth=1.8, label=name)
     axes.set(xlim=(0, 1), ylim=(0, 1.005))
     dress(

@@ -70,6 +70,11 @@ def told(measured: Mapping[str, float]) -> str:
     return "{value:.3f} ({low:.3f} to {high:.3f})".format(**measured)
 
 
+def short(name: str) -> str:
+    """A name as there is room for it in a legend, and never read as a formula."""
+    return (name if len(name) <= 16 else f"{name[:15]}…").replace("$", r"\$")
+
+
 def png(made: "Figure") -> bytes:
     """The figure as PNG in 128 colours, a third of the size: for a figure always the same bytes."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -14,12 +14,13 @@ from plumbline.evaluation.figures.style import (
     png,
     title,
 )
+from plumbline.spec.metrics import METRICS
 
 
 def intervals(
     candidates: Mapping[str, Mapping[str, Any]], comparison: Mapping[str, Any], confidence: float
 ) -> bytes:
-    """AUC of every candidate on val and test; below, what the network adds.
+    """What decides, of every candidate on val and test; below, what the network adds.
 
     candidates, comparison: as in `Evaluation`.
     """
@@ -32,18 +33,23 @@ def intervals(
         drawn = figure(height + 1.5)
         upper, lower = drawn.subplots(2, 1, height_ratios=[height, 1.5])
         _difference(lower, comparison)
-    _areas(upper, candidates)
-    dress(upper, title=f"AUC with {100 * confidence:g} % intervals", grid="x")
+    _of_candidates(upper, candidates, comparison["metric"])
+    name = _capital(METRICS[comparison["metric"]].title)
+    dress(upper, title=f"{name} with {100 * confidence:g} % intervals", grid="x")
     return png(drawn)
 
 
-def _areas(axes: Any, candidates: Mapping[str, Mapping[str, Any]]) -> None:
+def _capital(name: str) -> str:
+    return name[0].upper() + name[1:]
+
+
+def _of_candidates(axes: Any, candidates: Mapping[str, Mapping[str, Any]], metric: str) -> None:
     for place, (kind, one) in enumerate(candidates.items()):
         for side, offset, face in (("val", -0.14, "white"), ("test", 0.14, colour(kind))):
-            area = one[side]["roc_auc"]
-            _whisker(axes, area, place + offset, colour(kind), face)
-            text = f"{side} {area['value']:.4f}"
-            beside(axes, area["high"], place + offset, text, offset=6)
+            measured = one[side][metric]
+            _whisker(axes, measured, place + offset, colour(kind), face)
+            text = f"{side} {METRICS[metric].written(measured['value'])}"
+            beside(axes, measured["high"], place + offset, text, offset=6)
     axes.set_yticks(range(len(candidates)), [title(kind) for kind in candidates])
     axes.set_ylim(len(candidates) - 0.5, -0.5)
     low, high = axes.get_xlim()
@@ -52,12 +58,13 @@ def _areas(axes: Any, candidates: Mapping[str, Mapping[str, Any]]) -> None:
 
 def _difference(axes: Any, comparison: Mapping[str, Any]) -> None:
     gain, difference = comparison["minimum_gain"], comparison["difference"]
-    baseline = comparison["baseline"]
+    metric = METRICS[comparison["metric"]]
     axes.axvline(0, color=GREY, linewidth=1)
     axes.axvline(gain, color=colour("network"), linewidth=1.2, linestyle=DASHED)
     _whisker(axes, difference, 0, INK, INK)
+    value, low, high = (metric.written(difference[end], "+") for end in ("value", "low", "high"))
     axes.annotate(
-        f"{difference['value']:+.4f} ({difference['low']:+.4f} to {difference['high']:+.4f})",
+        f"{value} ({low} to {high})",
         (difference["value"], 0),
         xytext=(0, 9),
         textcoords="offset points",
@@ -69,7 +76,9 @@ def _difference(axes: Any, comparison: Mapping[str, Any]) -> None:
     axes.set_yticks([])
     axes.set_ylim(-0.8, 1.2)
     axes.margins(x=0.25)
-    dress(axes, title=f"Test AUC of the network minus {title(baseline)}", grid="x")
+    pair = ("the network", title(comparison["baseline"]))
+    first, second = pair if metric.greater_is_better else pair[::-1]
+    dress(axes, title=f"Test {metric.title} of {first} minus that of {second}", grid="x")
     axes.set_xlabel(f"dashed: minimum gain {gain:g}", fontsize=9, color=colour("network"))
 
 

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from plumbline.baselines.auc import Interval, delong_interval
 from plumbline.evaluation.comparison import decide, judge
+from plumbline.evaluation.sides import Side
+from plumbline.metrics.delong import delong_interval
+from plumbline.metrics.interval import Interval
 from plumbline.spec import EvaluationSpec
 
 OPTIONS = EvaluationSpec()
@@ -98,9 +100,10 @@ def test_a_gain_is_found_more_often_with_more_rows():
 
 
 def _judged(labels, scores, val=None, options=OPTIONS):
-    areas = val or {"random_forest": 0.6, **dict.fromkeys(scores, 0.7)}
+    areas = val or dict.fromkeys(scores, 0.7)
     intervals = {k: Interval(value=v, low=v - 0.01, high=v + 0.01) for k, v in areas.items()}
-    verdict = judge(labels, scores, intervals, options)
+    side = Side(task="binary", labels=labels, scores=scores, options=options)
+    verdict = judge(side, intervals)
     assert verdict.winner in scores
     if verdict.comparison["difference"]:
         area = delong_interval(labels, scores["network"], 0.95).value

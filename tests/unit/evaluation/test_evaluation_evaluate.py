@@ -7,19 +7,24 @@ import pyarrow.parquet as pq
 import pytest
 from snapshots import snapshot_of, spec_of, split_of
 
-from plumbline.baselines.auc import delong_interval, delong_paired
 from plumbline.errors import TrainingError
 from plumbline.evaluation import evaluate
 from plumbline.evaluation.evaluate import Candidate
-from plumbline.evaluation.metrics import METRICS, hits
 from plumbline.extract.features import feature_table
+from plumbline.metrics.delong import delong_interval, delong_paired
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.fit import fit
 from plumbline.spec import EvaluationSpec
+from plumbline.spec.metrics import OF_TASK
 from plumbline.split.rows import TestRows, _mint
 from plumbline.versions import NormalizationVersion
 
 OPTIONS = EvaluationSpec(resamples=100)
+METRICS = OF_TASK["binary"]
+
+
+def hits(labels, scores, threshold):
+    return (scores >= threshold) == labels
 
 
 @dataclass
@@ -126,7 +131,7 @@ def test_the_scores_of_the_test_rows_are_kept(evaluated, prepared):
     assert np.array_equal(scores["xgboost"], expected)
     for kind, one in evaluation.candidates.items():
         area = delong_interval(labels, scores[kind], 0.95)
-        assert one["test"]["roc_auc"]["value"] == area.value
+        assert one["test"]["auc"]["value"] == area.value
     difference = delong_paired(labels, scores["network"], scores["xgboost"], 0.95)
     assert evaluation.comparison["difference"]["low"] == difference.low
 

@@ -5,18 +5,20 @@ import pytest
 from PIL import Image
 
 from plumbline.evaluation import figures
+from plumbline.evaluation.figures.confusion import _counts, confusion
+from plumbline.evaluation.figures.label_areas import label_areas
+from plumbline.evaluation.figures.numbers import predicted, residuals
 
 KINDS = ("random_forest", "xgboost", "network")
 MEASURED = {
-    kind: {
-        name: {"value": 0.7, "low": 0.68, "high": 0.72} for name in ("roc_auc", "average_precision")
-    }
+    kind: {name: {"value": 0.7, "low": 0.68, "high": 0.72} for name in ("auc", "average_precision")}
     for kind in KINDS
 }
 CANDIDATES = {kind: {"val": MEASURED[kind], "test": MEASURED[kind]} for kind in KINDS}
 COMPARISON = {
     "network": "network",
     "baseline": "xgboost",
+    "metric": "auc",
     "minimum_gain": 0.002,
     "difference": {"value": 0.01, "low": 0.004, "high": 0.016},
 }
@@ -65,6 +67,27 @@ def averaged(mean):
 HISTORY = {"loss": [0.7, 0.6, 0.55], "val_loss": [0.69, 0.66, 0.67], "val_auc": [0.6, 0.62, 0.61]}
 
 
+def of_classes(count, n=2000):
+    random = np.random.default_rng(0)
+    labels = random.integers(0, count, n) ** 2 // count
+    scores = random.random((n, count)) + np.eye(count)[labels]
+    return labels, scores, [f"class $_{one} {'long ' * one}" for one in range(count)]
+
+
+def of_labels(count, n=2000):
+    random = np.random.default_rng(0)
+    scores = {kind: random.random((n, count)) for kind in KINDS}
+    labels = (random.random((n, count)) < scores["network"]).astype(np.int8)
+    labels[:, 0] = 0
+    return labels, scores, [f"label $_{one}" for one in range(count)]
+
+
+def numbers(n=2000):
+    random = np.random.default_rng(0)
+    labels = random.lognormal(3, 1, n)
+    return labels, {kind: labels * random.lognormal(0, 0.3, n) for kind in KINDS}
+
+
 def rows(n=4000, rate=0.3, kinds=KINDS):
     random = np.random.default_rng(0)
     labels = (random.random(n) < rate).astype(np.int8)
@@ -84,6 +107,22 @@ DRAWN = {
     "intervals without a network": lambda: figures.intervals(
         {"xgboost": CANDIDATES["xgboost"]}, {**COMPARISON, "difference": None}, 0.95
     ),
+    "intervals of an error": lambda: figures.intervals(
+        {
+            kind: {side: {"rmse": MEASURED[kind]["auc"]} for side in ("val", "test")}
+            for kind in KINDS
+        },
+        {**COMPARISON, "metric": "rmse"},
+        0.95,
+    ),
+    "confusion": lambda: confusion(*of_classes(5), "network"),
+    "confusion of many": lambda: confusion(*of_classes(40), "xgboost"),
+    "label_areas": lambda: label_areas(*of_labels(6)),
+    "label_areas of many": lambda: label_areas(*of_labels(40)),
+    "predicted": lambda: predicted(numbers()[0], numbers()[1]["network"], "network"),
+    "predicted, one number": lambda: predicted(np.ones(9), np.ones(9), "xgboost"),
+    "residuals": lambda: residuals(*numbers()),
+    "residuals of none": lambda: residuals(np.ones(9), {"network": np.ones(9)}),
     "learning_curves": lambda: figures.learning_curves(HISTORY, 2),
     "learning_curves of one epoch": lambda: figures.learning_curves(
         {"loss": [0.7], "val_loss": [0.6]}, 1
@@ -98,6 +137,10 @@ DRAWN = {
     "learning_curves of an unmeasured metric": lambda: figures.learning_curves(HISTORY, 2, "r2"),
     "importances": lambda: figures.importances(_shares(40)),
     "importances of one": lambda: figures.importances(_shares(1)),
+    "importances by three measures": lambda: figures.importances(_measures(40)),
+    "importances by permutation": lambda: figures.importances(
+        [{"feature": "x", "importance": 1.0, "permutation": -0.1, "shap": None}]
+    ),
     "importances of none": lambda: figures.importances([{"feature": "x", "importance": 0.0}]),
     "split_bars": lambda: figures.split_bars(CERTIFICATE),
     "split_bars with exclusions": lambda: figures.split_bars({**CERTIFICATE, "excluded": EXCLUDED}),
@@ -157,8 +200,26 @@ def test_reliability_counts_every_row_once():
     assert observed == pytest.approx([0.5, 0.5])
 
 
+@pytest.mark.parametrize("count", [3, 13, 40])
+def test_a_confusion_counts_every_row_once(count):
+    labels, scores, names = of_classes(count)
+    counts, shown = _counts(labels, scores.argmax(axis=1), names)
+    assert counts.sum() == len(labels)
+    assert len(counts) == len(shown) == min(count, 13)
+    frequent = np.bincount(labels).argmax()
+    assert counts[0].sum() == (labels == frequent).sum()
+    assert counts[0, 0] == ((labels == frequent) & (scores.argmax(axis=1) == frequent)).sum()
+
+
 def test_column_names_are_no_formulas():
     assert figures.importances([{"feature": r"cost $_{\x$", "importance": 1.0}])
+
+
+def _measures(count):
+    return [
+        {**one, "permutation": None if i % 7 == 3 else (count - i) / 9 - 1, "shap": i % 5}
+        for i, one in enumerate(_shares(count))
+    ]
 
 
 def _shares(count):
