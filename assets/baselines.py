@@ -1,6 +1,8 @@
-"""The untuned trees, and the gate that says whether a network is worth its cost."""
+"""The untuned trees, the floor below them, and the gate: is a network worth its cost?"""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
@@ -8,11 +10,17 @@ from assets.models import model_asset
 from assets.recording import materialized, picture, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
+from plumbline import training_cost
 from plumbline.baselines import gate, leakage, training
 from plumbline.evaluation import figures
 from plumbline.spec import PipelineSpec
 
 TITLES = {"random_forest": "Random forest", "xgboost": "XGBoost"}
+
+PROOF = {
+    "leakage_proof": "A sample of the training rows gives a byte-identical model when the "
+    "other rows are replaced by adversarial values and labels."
+}
 
 
 def baseline_asset(spec: PipelineSpec, root: Path, kind: training.Kind) -> dg.AssetsDefinition:
@@ -27,10 +35,7 @@ def baseline_asset(spec: PipelineSpec, root: Path, kind: training.Kind) -> dg.As
         after=["normalization"],
         kinds={"scikitlearn" if kind == "random_forest" else "xgboost"},
         description=f"{TITLES[kind]} with untuned defaults on the training rows.",
-        checks={
-            "leakage_proof": "A sample of the training rows gives a byte-identical model when the "
-            "other rows are replaced by adversarial values and labels."
-        },
+        checks=PROOF,
     )
 
 
@@ -47,14 +52,44 @@ def _train(bench: Workbench, kind: training.Kind) -> dg.MaterializeResult:
         ),
     )
     baseline = bench.baseline(kind)
+    listed = baseline.importances()
     return model_asset(
         bench,
         kind,
         made,
         baseline.training,
-        {"importances": picture(figures.importances(baseline.importances()))},
+        {
+            **_cost(baseline.training),
+            "importances": picture(figures.importances(listed)),
+            "importances_table": table(_shown(listed[:20])),
+            **_early_stopping(baseline),
+        },
         checks=[proof(bench, kind)],
     )
+
+
+def _shown(listed: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for one in listed:
+        yield {name: "" if value is None else value for name, value in one.items()}
+
+
+def _cost(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {"bytes": record["bytes"], **record["latency"]}
+
+
+def _early_stopping(baseline: training.Baseline) -> dict[str, dg.MetadataValue]:
+    """Beside the untuned model, where it was asked for."""
+    found = baseline.training.get("early_stopping")
+    if not found:
+        return {}
+    untuned = {"trees": baseline.training["hyperparameters"]["n_estimators"], **baseline.training}
+    rows = (("as released", untuned), ("stopped by the validation rows", found))
+    return {"early_stopping": table({"xgboost": name, **_line(one)} for name, one in rows)}
+
+
+def _line(record: Mapping[str, Any]) -> dict[str, Any]:
+    trees = {"trees": record["trees"]} if "trees" in record else {}
+    return {**trees, "seconds": record["seconds"], **record["val"]["metrics"]}
 
 
 def proof(bench: Workbench, kind: training.Kind, *, full: bool = False) -> dg.AssetCheckResult:
@@ -68,11 +103,56 @@ def proof(bench: Workbench, kind: training.Kind, *, full: bool = False) -> dg.As
         full=full,
     )
     return dg.AssetCheckResult(
-        asset_key=key(bench.spec, kind),
+        asset_key=key(bench.spec, "floor" if kind in training.FLOOR else kind),
         check_name="leakage_proof",
         passed=found.passed,
         description=found.told,
         metadata={"evidence": dg.MetadataValue.json(found.evidence)},
+    )
+
+
+def floor_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
+    return stage_asset(
+        spec,
+        root,
+        "floor",
+        _lay_floor,
+        after=["normalization"],
+        kinds={"scikitlearn"},
+        description="What anything has to beat: the labels' shares or mean, and a linear model.",
+        checks=PROOF,
+    )
+
+
+def _lay_floor(bench: Workbench) -> dg.MaterializeResult:
+    made = bench.make(
+        "floor",
+        lambda folder: training.build_floor(
+            bench.split.train(),
+            bench.split.validation(),
+            bench.normalization,
+            bench.spec.baselines,
+            folder,
+        ),
+    )
+    records = {one.kind: one.training for one in bench.floor}
+    linear = records["linear"]
+    both = {
+        **linear,
+        "seconds": sum(one["seconds"] for one in records.values()),
+        "hyperparameters": {kind: one["hyperparameters"] for kind, one in records.items()},
+    }
+    return model_asset(
+        bench,
+        "floor",
+        made,
+        both,
+        {
+            **_cost(linear),
+            "converged": linear["converged"],
+            "models": table({"model": kind, **_line(one)} for kind, one in records.items()),
+        },
+        checks=[proof(bench, "linear")],
     )
 
 
@@ -84,15 +164,12 @@ def gate_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
         _decide,
         after=["random_forest", "xgboost"],
         kinds={"gate"},
-        description="OPEN: train a network. CLOSED: a baseline already meets the requirement.",
+        description="OPEN: train a network. CLOSED: a rule says that none is worth its cost.",
     )
 
 
 def _decide(bench: Workbench) -> dg.MaterializeResult:
-    made = bench.make(
-        "baseline_gate",
-        lambda folder: gate.build(bench.baselines, bench.spec.baselines, folder),
-    )
+    made = bench.make("baseline_gate", lambda folder: _write_decision(bench, folder))
     decided = bench.gate
     bench.record_verdict("baseline_gate", decided, decided.evidence)
     return materialized(
@@ -103,9 +180,49 @@ def _decide(bench: Workbench) -> dg.MaterializeResult:
         metadata={
             "decision": decided.decision,
             "reason": decided.reason,
-            "candidates": table(
-                {"candidate": baseline.kind, **baseline.training["val"]["auc"]}
-                for baseline in bench.baselines
-            ),
+            "rules": table(_rules(decided)),
+            "candidates": table(_candidates(decided)),
+            **_override(decided),
         },
     )
+
+
+def _write_decision(bench: Workbench, folder: Path) -> None:
+    spec, val = bench.spec, bench.split.validation()
+    baselines = [
+        gate.judged_by(one, spec.evaluation.metric, val, spec.baselines) for one in bench.baselines
+    ]
+    gate.build(baselines, spec.baselines, spec.gate, folder, _estimate(bench))
+
+
+def _estimate(bench: Workbench) -> gate.Cost | None:
+    """Of the network, where the gate asks for it."""
+    if bench.spec.gate.max_network_cost is None:
+        return None
+    return training_cost.estimated(bench.split.train(), bench.normalization, bench.spec.network)
+
+
+def _rules(decided: gate.Gate) -> Iterator[dict[str, Any]]:
+    for one in decided.evidence["rules"]:
+        declared, found = (
+            "none" if one[name] is None else one[name] for name in ("declared", "found")
+        )
+        yield {
+            "rule": one["rule"],
+            "declared": declared,
+            "found": found,
+            "says": "CLOSED" if one["closes"] else "OPEN",
+            "told": one["told"],
+        }
+
+
+def _candidates(decided: gate.Gate) -> Iterator[dict[str, Any]]:
+    metric = decided.evidence["metric"]
+    for kind, one in decided.evidence["candidates"].items():
+        ends = {name: one[name] for name in ("value", "low", "high")}
+        yield {"candidate": kind, "metric": metric, **ends}
+
+
+def _override(decided: gate.Gate) -> dict[str, dg.MetadataValue]:
+    signed = decided.evidence["override"]
+    return {"override": dg.MetadataValue.json(signed)} if signed else {}

@@ -7,7 +7,7 @@ import dagster as dg
 
 from assets.recording import materialized
 from assets.workbench import Made, Workbench
-from plumbline.chain import STAGES
+from plumbline.stages import STAGES
 
 
 def model_asset(
@@ -54,8 +54,11 @@ def model_asset(
 
 
 def _validated(val: Mapping[str, Any]) -> dict[str, float]:
-    """Metrics of the validation rows, the AUC with its interval where there is one."""
+    """Metrics of the validation rows, the main one with its interval where there is one."""
     found = {f"val_{name}": value for name, value in val.get("metrics", {}).items()}
-    if auc := val.get("auc"):
-        found |= {"val_auc": auc["value"], "val_auc_low": auc["low"], "val_auc_high": auc["high"]}
+    found = {name: value for name, value in found.items() if value is not None}
+    metric = val.get("metric", "auc")
+    if interval := val.get("interval") or val.get("auc"):
+        ends = {"": "value", "_low": "low", "_high": "high"}
+        found |= {f"val_{metric}{end}": interval[name] for end, name in ends.items()}
     return found

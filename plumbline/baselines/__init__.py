@@ -1,1 +1,1 @@
-"""The untuned trees that a network has to beat, and the gate before its training."""
+"""The untuned models that a network has to beat, and the gate before its training."""

@@ -9,13 +9,15 @@ _ROWS = 4096
 """Rows one thread scores at a time."""
 
 
-def by_blocks(score: Callable[[np.ndarray], np.ndarray], X: np.ndarray) -> np.ndarray:
-    """`score` of all rows of X, shape (n, d), block by block: float64, shape (n,).
+def by_blocks(
+    score: Callable[[np.ndarray], np.ndarray], X: np.ndarray, outputs: tuple[int, ...] = ()
+) -> np.ndarray:
+    """`score` of all rows of X, shape (n, d), block by block: shape (n, *outputs).
 
     `score` treats each row by itself and leaves Python's lock while it computes.
     """
     if not len(X):
-        return np.empty(0)
+        return np.empty((0, *outputs))
     blocks = [X[at : at + _ROWS] for at in range(0, len(X), _ROWS)]
     if len(blocks) == 1:
         return score(X)

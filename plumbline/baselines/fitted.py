@@ -8,11 +8,6 @@ from typing import Any
 import numpy as np
 
 from plumbline.baselines.predictor import Predictor
-from plumbline.errors import LeakageError, TrainingError
-from plumbline.normalization.apply import load_matrix
-from plumbline.normalization.matrix import Matrix
-from plumbline.normalization.parameters import Normalization
-from plumbline.split.rows import TrainRows
 
 _EVERY = 2.0
 """Seconds between two progress lines."""
@@ -24,35 +19,14 @@ class Fitted:
 
     predictor: Predictor
     importances: dict[str, float]
-    """Share of each column of the matrix; they add up to 1, or are all 0 without a split."""
+    """Share of the gain by each column that is read; they add up to 1, or are all 0 without a
+    split. Empty where the model has no such thing."""
     hyperparameters: dict[str, Any]
     """The library's defaults as they were resolved; JSON types."""
     seconds: float
     """Wall time of the fitting, without loading the rows."""
-
-
-def training_rows(train: TrainRows, normalization: Normalization) -> tuple[Matrix, np.ndarray]:
-    """What a baseline is fitted on: the matrix, and its labels as int8, shape (n,).
-
-    Raises:
-        LeakageError: `train` is anything but training rows.
-        TrainingError: they hold one label only.
-    """
-    if not isinstance(train, TrainRows):
-        raise LeakageError(
-            f"a baseline was about to be fitted on {type(train).__name__}",
-            expected="TrainRows, from Split.train()",
-            remedy="fit on the training rows only",
-        )
-    labels = train.labels()
-    positives = int(labels.sum())
-    if positives in (0, len(labels)):
-        raise TrainingError(
-            f"{positives} of {len(labels)} training rows are positive",
-            expected="training rows of both labels",
-            remedy="choose a split that leaves both labels on every side",
-        )
-    return load_matrix(train, normalization), labels
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else is to be recorded of it, and may differ from machine to machine; JSON types."""
 
 
 def shares(names: tuple[str, ...], importances: np.ndarray) -> dict[str, float]:

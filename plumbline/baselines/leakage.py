@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from plumbline.baselines import boosted_trees, random_forest
+from plumbline.baselines import boosted_trees, linear, random_forest
 from plumbline.baselines.fitted import Fitted
 from plumbline.baselines.training import Kind
 from plumbline.errors import PlumblineError
@@ -32,7 +32,11 @@ SAMPLE_ROWS = 1_000
 ROWS_PER_LABEL = 20
 """Training rows of each label that are in the sample, however rare it is (count)."""
 
-_FITS = {"random_forest": random_forest.fit, "xgboost": boosted_trees.fit}
+_FITS = {
+    "random_forest": random_forest.fit,
+    "xgboost": boosted_trees.fit,
+    "linear": linear.fit,
+}
 
 
 class Fit(Protocol):
@@ -56,7 +60,8 @@ def prove(
     """
     fit = fitting or _FITS[kind]
     kinds = {feature.name: feature.kind for feature in features.features}
-    honest = split if full else _sampled(split, [*kinds, split.snapshot.label], SAMPLE_ROWS)
+    read = [*kinds, *split.coding.columns(split.snapshot.label), *filter(None, [split.weight])]
+    honest = split if full else _sampled(split, read, SAMPLE_ROWS)
     rows = honest.train().count
     log.info("%s: leakage proof, fitting twice on %s training rows", kind, f"{rows:,}")
     evidence: dict[str, Any] = {
@@ -120,7 +125,16 @@ def _chosen(split: Split, size: int) -> np.ndarray:
     for rows in (training, others):
         few = sampling(len(rows), max(1, round(share * len(rows))))
         chosen[rows[few.chosen(0, len(rows))]] = True
-    labels = split.train().labels()
-    for label in np.unique(labels):
-        chosen[training[np.flatnonzero(labels == label)[:ROWS_PER_LABEL]]] = True
+    for rows in _by_label(split):
+        chosen[training[rows[:ROWS_PER_LABEL]]] = True
     return chosen
+
+
+def _by_label(split: Split) -> Iterator[np.ndarray]:
+    """Places among the training rows: of each class, of both values of each label."""
+    if split.coding.task == "regression":
+        return
+    labels = split.train().labels()
+    for label in labels.reshape(len(labels), -1).T:
+        for value in np.unique(label):
+            yield np.flatnonzero(label == value)

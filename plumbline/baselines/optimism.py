@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from plumbline.baselines import boosted_trees
-from plumbline.baselines.auc import Interval, delong_interval, independent_difference
+from plumbline.baselines.score import interval_of
 from plumbline.baselines.training import Baseline
 from plumbline.errors import SplitError, TrainingError
 from plumbline.extract.features import FeatureTable
+from plumbline.metrics.delong import independent_difference
+from plumbline.metrics.interval import Interval
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.fit import fit
 from plumbline.spec import HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
@@ -53,7 +55,7 @@ def measure(
     declared: XGBoost as trained on `split`. The test rows are not read. Rows are dealt out one
     by one, as a random split does: neither time, nor groups, nor duplicates hold them together.
     """
-    score = Interval(**declared.training["val"]["auc"])
+    score = Interval(**declared.training["val"]["interval"])
     if _is_random(spec):
         told = f"{_declared(spec)} is a random split already; nothing was trained"
         return _report(split, spec, score, told)
@@ -90,8 +92,12 @@ def _under_random(split: Split, features: FeatureTable, spec: PipelineSpec) -> I
     version = NormalizationVersion(f"of {split.version}")
     normalization = fit(train, features, spec.normalization, version)
     fitted = boosted_trees.fit(train, normalization, spec.baselines.seed)
-    scores = fitted.predictor.predict(load_matrix(val, normalization))
-    return delong_interval(val.labels(), scores, spec.baselines.confidence)
+    scores = fitted.predictor.predict(load_matrix(val, normalization.tabular))
+    return interval_of(
+        *("auc", "binary", val.labels(), scores, val.weights()),
+        confidence=spec.baselines.confidence,
+        seed=spec.baselines.seed,
+    )
 
 
 def _report(

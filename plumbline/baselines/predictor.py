@@ -8,13 +8,18 @@ import numpy as np
 
 from plumbline.errors import BundleError
 from plumbline.normalization.matrix import Matrix
+from plumbline.spec import Task
 
 
 class Predictor(Protocol):
     """Scores transformed rows; saves and loads without a pickle, to the last bit."""
 
     def predict(self, matrix: Matrix) -> np.ndarray:
-        """Probability of label 1: float64, shape (n,). Changes nothing."""
+        """What the model says of each row: float64. Changes nothing.
+
+        binary: probability of label 1, shape (n,). multiclass: of each class, (n, classes).
+        multilabel: of each label, (n, labels). regression: the label in its units, (n,).
+        """
         ...
 
     def save(self, folder: Path) -> None:
@@ -25,6 +30,11 @@ class Predictor(Protocol):
     def load(cls, folder: Path) -> Self:
         """The model that `save` wrote."""
         ...
+
+
+def width(task: Task, outputs: int) -> tuple[int, ...]:
+    """Shape of what is said of one row: () or (outputs,)."""
+    return (outputs,) if task in ("multiclass", "multilabel") else ()
 
 
 def require_columns(matrix: Matrix, names: Sequence[str]) -> None:

@@ -1,26 +1,34 @@
 """A baseline from training rows to an artifact, and back."""
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from plumbline.baselines import boosted_trees, random_forest
-from plumbline.baselines.auc import delong_interval
+from plumbline.baselines import boosted_trees, cost, dummy, early_stopping, linear, random_forest
+from plumbline.baselines.examples import Examples, examples, training_rows
+from plumbline.baselines.fitted import Fitted
+from plumbline.baselines.importances import Sample, importances
 from plumbline.baselines.predictor import Predictor
-from plumbline.normalization.apply import load_matrix
+from plumbline.baselines.score import validated
+from plumbline.leakage import require_side
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import BaselinesSpec
 from plumbline.split.rows import TrainRows, ValRows
 
-Kind = Literal["random_forest", "xgboost"]
+Kind = Literal["random_forest", "xgboost", "dummy", "linear"]
 
-_FIT = {"random_forest": random_forest.fit, "xgboost": boosted_trees.fit}
-_LOAD = {
+FLOOR: tuple[Kind, ...] = ("dummy", "linear")
+"""What anything has to beat: reported, and in one artifact."""
+
+_LOAD: dict[str, Callable[[Path], Predictor]] = {
     "random_forest": random_forest.RandomForest.load,
     "xgboost": boosted_trees.BoostedTrees.load,
+    "dummy": dummy.Dummy.load,
+    "linear": linear.Linear.load,
 }
 VAL_SCORES, IMPORTANCES, TRAINING = "val_scores.npy", "importances.json", "training.json"
 
@@ -33,7 +41,9 @@ class Baseline:
     model_version: str
     folder: Path
     training: dict[str, Any]
-    """kind, rows, seconds, hyperparameters, confidence and val: {auc: {value, low, high}}."""
+    """kind, rows, seconds, hyperparameters, confidence, bytes (of the model's files), latency
+    (microseconds: see `cost.latency`), val (see `score.validated`), of a linear model iterations
+    and converged, and early_stopping where it was asked for (see `early_stopping.measured`)."""
 
     def predictor(self) -> Predictor:
         """The model, read from the artifact.
@@ -44,11 +54,11 @@ class Baseline:
         return _LOAD[self.kind](self.folder)
 
     def val_scores(self) -> np.ndarray:
-        """Scores of the validation rows in order: float64, shape (n,)."""
+        """Scores of the validation rows in order: float64, shape (n,) or (n, outputs)."""
         return np.load(self.folder / VAL_SCORES, allow_pickle=False)
 
     def importances(self) -> list[dict[str, Any]]:
-        """{feature, importance} of every column, the greatest first."""
+        """{feature, importance, permutation, shap} of every column, the greatest gain first."""
         return json.loads((self.folder / IMPORTANCES).read_text("utf-8"))
 
 
@@ -63,26 +73,29 @@ def build(  # noqa: PLR0917
     """Fit on the training rows, score the validation rows, write the artifact's files.
 
     Raises:
-        LeakageError: `train` is anything but training rows.
-        TrainingError: the training rows hold one label only.
+        LeakageError: `train` is anything but training rows, or `val` but validation rows.
+        TrainingError: the training rows hold nothing to tell apart.
         SplitError: the validation rows hold one label only.
     """
-    fitted = _FIT[kind](train, normalization, options.seed)
-    scores = fitted.predictor.predict(load_matrix(val, normalization))
-    score = delong_interval(val.labels(), scores, options.confidence)
-    fitted.predictor.save(folder)
-    np.save(folder / VAL_SCORES, scores, allow_pickle=False)
-    importances = [{"feature": k, "importance": v} for k, v in fitted.importances.items()]
-    _write(folder / IMPORTANCES, importances)
-    record = {
-        "kind": kind,
-        "rows": train.count,
-        "seconds": fitted.seconds,
-        "hyperparameters": fitted.hyperparameters,
-        "confidence": options.confidence,
-        "val": {"auc": asdict(score)},
-    }
-    _write(folder / TRAINING, record)
+    _build(kind, *_sides(train, val, normalization), options, folder)
+
+
+def build_floor(
+    train: TrainRows,
+    val: ValRows,
+    normalization: Normalization,
+    options: BaselinesSpec,
+    folder: Path,
+) -> None:
+    """As `build`, each of the floor's models in a folder of its own.
+
+    Raises:
+        LeakageError, TrainingError, SplitError: as `build`.
+    """
+    sides = _sides(train, val, normalization)
+    for kind in FLOOR:
+        (folder / kind).mkdir()
+        _build(kind, *sides, options, folder / kind)
 
 
 def load(folder: Path, model_version: str) -> Baseline:
@@ -91,6 +104,62 @@ def load(folder: Path, model_version: str) -> Baseline:
     return Baseline(
         kind=training["kind"], model_version=model_version, folder=folder, training=training
     )
+
+
+def _sides(
+    train: TrainRows, val: ValRows, normalization: Normalization
+) -> tuple[Examples, Examples]:
+    require_side(val, ValRows, "scored as validation rows")
+    given = training_rows(train, normalization)
+    return given, examples(val, normalization, val.labels(), given.units)
+
+
+def _build(
+    kind: Kind, given: Examples, beside: Examples, options: BaselinesSpec, folder: Path
+) -> None:
+    fitted = _fitted(kind, given, options)
+    fitted.predictor.save(folder)
+    record = {
+        "kind": kind,
+        "rows": len(given.labels),
+        "seconds": fitted.seconds,
+        "hyperparameters": fitted.hyperparameters,
+        **fitted.facts,
+        "confidence": options.confidence,
+        "bytes": cost.size(folder),
+        "latency": cost.latency(fitted.predictor, beside.matrix),
+    }
+    scores = fitted.predictor.predict(beside.matrix)
+    np.save(folder / VAL_SCORES, scores, allow_pickle=False)
+    val = validated(
+        *(given.task, beside.labels, scores, beside.weights),
+        *(options.confidence, options.seed),
+    )
+    _write(folder / IMPORTANCES, _importances(fitted, given, beside, options.seed))
+    if kind == "xgboost" and options.early_stopping:
+        record["early_stopping"] = early_stopping.measured(given, beside, options)
+    _write(folder / TRAINING, {**record, "val": val})
+
+
+def _fitted(kind: Kind, given: Examples, options: BaselinesSpec) -> Fitted:
+    match kind:
+        case "random_forest":
+            return random_forest.fit_examples(given, options.seed, memory=options.forest_gib)
+        case "xgboost":
+            return boosted_trees.fit_examples(given, options.seed)
+        case "dummy":
+            return dummy.fit_examples(given)
+        case "linear":
+            return linear.fit_examples(given)
+
+
+def _importances(
+    fitted: Fitted, given: Examples, beside: Examples, seed: int
+) -> list[dict[str, Any]]:
+    val = Sample(
+        matrix=beside.matrix, labels=beside.labels, weights=beside.weights, task=given.task
+    )
+    return importances(fitted.predictor, fitted.importances, val, given.nulls, seed)
 
 
 def _write(path: Path, value: Any) -> None:

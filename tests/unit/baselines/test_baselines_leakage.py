@@ -134,6 +134,55 @@ def test_a_fit_of_chance_is_caught(split, normalization):
     assert not proof("random_forest", split, normalization, fit).passed
 
 
+OTHERS = {
+    "multiclass": {"label": "grade", "task": "multiclass", "drop": ["label", "tall", "height"]},
+    "multilabel": {
+        "label": "both",
+        "labels": ["label", "tall"],
+        "task": "multilabel",
+        "drop": ["grade", "height"],
+    },
+    "regression": {"label": "height", "task": "regression", "drop": ["label", "tall", "grade"]},
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "task"),
+    [
+        ("linear", "regression"),
+        ("random_forest", "multilabel"),
+        ("xgboost", "multiclass"),
+        ("xgboost", "regression"),
+    ],
+)
+def test_other_tasks_are_proved_with_their_weights(kind, task, tmp_path):
+    draw = np.random.default_rng(1)
+    height = draw.normal(size=1500)
+    table = pa.table({
+        "id": range(1500),
+        "x": height + draw.normal(size=1500),
+        "height": height,
+        "grade": np.where(height > 2, "rare", np.where(height > 0, "b", "a")),
+        "label": height > 2,
+        "tall": height > 0,
+        "weight": draw.integers(1, 4, 1500),
+    })  # fmt: skip
+    spec = spec_of(weight="weight", **OTHERS[task])
+    split = split_of(snapshot_of(table, tmp_path, label=spec.source.label), spec)
+    features = feature_table(split.snapshot, spec)
+    normalization = fit(split.train(), features, spec.normalization, NormalizationVersion("n"))
+    found = leakage.prove(kind, split, features, normalization, seed=0)
+    assert found.passed, found.evidence
+    assert 300 <= found.evidence["training_rows"] <= 300 + 4 * leakage.ROWS_PER_LABEL
+    train = leakage._chosen(split, 300)[split.assignment == TRAIN]
+    if task == "multiclass":
+        assert (split.train().labels()[train] == 2).sum() >= 10
+    cheating = leakage.prove(
+        *(kind, split, features, normalization), seed=0, fitting=leaking(kind, VAL)
+    )
+    assert not cheating.passed
+
+
 def test_the_sample_is_the_same_whatever_the_values_and_has_both_labels(split):
     chosen = leakage._chosen(split, 60)
     labels = split.train().labels()[chosen[split.assignment == TRAIN]]

@@ -9,8 +9,9 @@ import pytest
 from snapshots import snapshot_of, spec_of, split_of
 
 from plumbline.baselines import boosted_trees, optimism, training
-from plumbline.baselines.auc import Interval, delong_interval, independent_difference
 from plumbline.extract.features import feature_table
+from plumbline.metrics.delong import delong_interval, independent_difference
+from plumbline.metrics.interval import Interval
 from plumbline.normalization.fit import fit
 from plumbline.spec import PipelineSpec
 from plumbline.split.redrawn import redrawn
@@ -69,7 +70,7 @@ def test_a_random_split_of_stormy_days_flatters_and_says_why(by_time, tmp_path):
     assert found.difference["value"] == pytest.approx(
         found.random["value"] - found.declared["value"]
     )
-    assert found.declared == arguments[1].training["val"]["auc"]
+    assert found.declared == arguments[1].training["val"]["interval"]
     assert f"would flatter by {found.difference['value']:.2f} AUC, because rows of the same" in (
         found.told
     )
