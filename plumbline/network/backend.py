@@ -1,6 +1,9 @@
 """The Keras backend: prepared before its first import, seeded, and suited when compiling."""
 
+import logging
 import os
+import sys
+from contextlib import suppress
 
 _ENVIRONMENT = {
     "TF_FORCE_GPU_ALLOW_GROWTH": "true",
@@ -8,6 +11,11 @@ _ENVIRONMENT = {
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 """Take GPU memory as it is needed (TensorFlow's and JAX's word for it); no banner."""
+
+REPLICAS = 2
+"""Devices that JAX makes of a CPU, to share batches: in small steps the threads of one device
+spend much time waiting for one another. A constant, so that no weight depends on how many cores
+a machine has."""
 
 
 def prepare() -> None:
@@ -17,6 +25,27 @@ def prepare() -> None:
     """
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    _offer_replicas()
+    logging.getLogger("tensorflow").addFilter(_asked_for)
+
+
+def _offer_replicas() -> None:
+    """Before JAX's first use; where the user has said how many devices a CPU is, that stays."""
+    told = "JAX_NUM_CPU_DEVICES"
+    flags = os.environ.get("XLA_FLAGS", "")
+    if told in os.environ or "xla_force_host_platform_device_count" in flags:
+        return
+    os.environ[told] = str(REPLICAS)
+    jax = sys.modules.get("jax")
+    if jax is None or jax.config.jax_num_cpu_devices != -1:
+        return
+    with suppress(RuntimeError):  # JAX is in use: its devices are what they are
+        jax.config.update("jax_num_cpu_devices", REPLICAS)
+
+
+def _asked_for(record: logging.LogRecord) -> bool:
+    """TensorFlow wonders at so many compiled functions; each network has its own."""
+    return "triggered tf.function retracing" not in str(record.msg)
 
 
 def name() -> str:

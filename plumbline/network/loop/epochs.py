@@ -65,13 +65,14 @@ def fit(
     listed.on_train_begin()
     first_epoch = resuming.begin(training, listed.callbacks) if resuming else 0
     logs: dict[str, float] = {}
+    stepping = _Stepping(training, steps, listed)
     for epoch in range(first_epoch, epochs):
         if training.stop_training:  # taken up after its last epoch
             break
         training.reset_metrics()
         listed.on_epoch_begin(epoch)
         size = batch_size(epoch)
-        run = partial(_Epoch(training, steps, listed, size).run, feed, epoch, rates)
+        run = partial(stepping.epoch, feed, epoch, size, rates)
         waited = steps.attempt(run, size) if isinstance(steps, Recovering) else run()
         logs = {name: float(value) for name, value in training.get_metrics_result().items()}
         logs["wait_share"] = waited
@@ -83,34 +84,35 @@ def fit(
     return training.history.history
 
 
-class _Epoch:
-    def __init__(self, training: Network, steps: Steps, callbacks: Any, size: int):
+class _Stepping:
+    """Takes an epoch's steps, as many in a call as its time allows."""
+
+    def __init__(self, training: Network, steps: Steps, callbacks: Any):
         self._training = training
         self._steps = steps
         self._callbacks = callbacks
-        self._size = size
         self._each = FIRST_STEPS
         self._done = 0
 
-    def run(self, feed: Feed, epoch: int, rates: Rates) -> float:
+    def epoch(self, feed: Feed, epoch: int, size: int, rates: Rates) -> float:
         """Returns the share of the time in which the steps waited for rows."""
         self._done = 0
         rate = learning_rate(self._training.optimizer)
         height = float(rate.numpy())
-        course = rates(epoch, math.ceil(feed.rows / self._size)) * height
+        course = rates(epoch, math.ceil(feed.rows / size)) * height
         began, waited = time.monotonic(), 0.0
-        with closing(feed.epoch(epoch, self._size)) as portions:
+        with closing(feed.epoch(epoch, size)) as portions:
             asked = began
             for portion in portions:
                 waited += time.monotonic() - asked
-                self._portion(portion, course)
+                self._portion(portion, size, course)
                 asked = time.monotonic()
         rate.assign(height)
         return waited / max(time.monotonic() - began, 1e-9)
 
-    def _portion(self, portion: Portion, course: np.ndarray) -> None:
+    def _portion(self, portion: Portion, size: int, course: np.ndarray) -> None:
         order = self._steps.order(portion.order)
-        count = math.ceil(len(portion.order) / self._size)
+        count = math.ceil(len(portion.order) / size)
         # Equally long for every portion of an epoch, so that nothing is compiled anew.
         here = np.resize(course[self._done : self._done + count], count)
         start = 0
@@ -118,8 +120,10 @@ class _Epoch:
             stop = min(count, start + self._each)
             self._callbacks.on_train_batch_begin(self._done + start)
             began = time.monotonic()
-            self._steps.run(portion.placed, order, self._size, here, start, stop)
-            self._each = _next(stop - start, time.monotonic() - began)
+            self._steps.run(portion.placed, order, size, here, start, stop)
+            seconds = time.monotonic() - began
+            if stop - start == self._each or seconds > SECONDS:  # an epoch's end tells nothing
+                self._each = _next(stop - start, seconds)
             self._callbacks.on_train_batch_end(
                 self._done + stop - 1, self._training.get_metrics_result()
             )

@@ -8,6 +8,9 @@ import numpy as np
 from plumbline.network.architectures import Network
 from plumbline.network.loop.steps import learning_rate
 
+State = tuple[Any, ...]
+"""Values of the trainable variables, of the other ones, of the optimizer's and the metrics'."""
+
 
 class JaxSteps:
     """See `Steps`. The state of model, optimizer and metrics is carried through the loop."""
@@ -45,14 +48,24 @@ class JaxSteps:
         rates = self._jax.numpy.asarray(rates, np.float32)
         full = len(order) // size
         if start < full:
-            state = self._full(state, placed, order, rates, start, min(stop, full), size=size)
+            state = self._many(state, placed, order, rates, start, min(stop, full), size=size)
         if stop > full:
-            state = self._last(state, placed, order[full * size :], rates[full])
+            state = self._rest(state, placed, order[full * size :], rates[full])
         # Errors of the device, and the time a call takes, belong to this call.
         self._jax.block_until_ready(state)
         for part, values in zip(variables, state, strict=True):
             for one, value in zip(part, values, strict=True):
                 one.assign(value)
+
+    def _many(  # noqa: PLR0917
+        self, state: State, placed: Any, order: Any, rates: Any, start: int, stop: int, *, size: int
+    ) -> State:
+        """The state after full steps."""
+        return self._full(state, placed, order, rates, start, stop, size=size)
+
+    def _rest(self, state: State, placed: Any, here: Any, rate: Any) -> State:
+        """The state after a step of the rows in `here`."""
+        return self._last(state, placed, here, rate)
 
     def _build_metrics(self, placed: Any) -> None:
         """Metrics given to `compile` make their variables when they see a first row."""
@@ -74,15 +87,15 @@ class JaxSteps:
         )
 
     def _loop(  # noqa: PLR0917
-        self, state: Any, placed: Any, order: Any, rates: Any, start: Any, stop: Any, *, size: int
-    ) -> Any:
+        self, state: State, placed: Any, order: Any, rates: Any, start: Any, stop: Any, *, size: int
+    ) -> State:
         def step(number: Any, state: Any) -> Any:
             here = self._jax.lax.dynamic_slice_in_dim(order, number * size, size)
             return self._step(state, placed, here, rates[number])
 
         return self._jax.lax.fori_loop(start, stop, step, state)
 
-    def _step(self, state: Any, placed: Any, here: Any, rate: Any) -> Any:
+    def _step(self, state: State, placed: Any, here: Any, rate: Any) -> State:
         trainable, fixed, optimizer, metrics = state
         optimizer = [rate if at == self._rate else one for at, one in enumerate(optimizer)]
         batch = self._batch(placed, here)

@@ -1,23 +1,26 @@
 """Transformed rows in a file, for tables that memory does not hold."""
 
+import math
 import mmap
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from plumbline.errors import StoreUnwritable
-from plumbline.normalization.apply import transform
+from plumbline.normalization.apply import matrices
 from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
 from plumbline.split.rows import Rows
 
-READ_ROWS = 65_536
-"""Rows that are read at a time where all are wanted (count)."""
+READ_ROWS, READ_BYTES = 65_536, 64 * 2**20
+"""What is read at a time where all rows are wanted, at most (count, and bytes)."""
 
 VALUE_BYTES = 4
 """Of a float32, and of an int32 code."""
@@ -39,7 +42,7 @@ class Scratch:
 
 @dataclass(frozen=True, kw_only=True)
 class PreparedMatrix(Matrix):
-    """A matrix in a file. `numeric` and `codes` are mapped; `take` and `read` load copies.
+    """A matrix in a file. Its arrays are mapped; `take` and `read` load copies.
 
     Mapped pages count as this process' memory once they were touched, until the system wants
     them back; what `take` and `read` give is freed like any array.
@@ -53,40 +56,55 @@ class PreparedMatrix(Matrix):
         start, stop, step = rows.indices(len(self))
         if step < 1:
             return super().take(rows)
-        each = max(1, READ_ROWS // step) * step
+        most = min(READ_ROWS, READ_BYTES // max(1, row_bytes(self)))
+        each = max(1, most // step) * step
         parts = [
             self.read(np.array([[at, min(at + each, stop)]]), step)
             for at in range(start, stop, each)
         ]
         if len(parts) == 1:
             return parts[0]
-        return self._matrix(
-            np.concatenate([self.numeric[:0], *(one.numeric for one in parts)]),
-            np.concatenate([self.codes[:0], *(one.codes for one in parts)]),
-        )
+        none = [one[:0] for one in _arrays(self)]
+        together = zip(none, *map(_arrays, parts), strict=True)
+        return self._matrix([np.concatenate(some) for some in together])
 
     def read(self, spans: np.ndarray, step: int = 1) -> Matrix:
         """Every `step`-th row of each span, one span after the other.
 
         spans: first row and the one after the last: shape (spans, 2).
         """
-        return self._matrix(
-            _read(self.file, 0, self.numeric, spans, step),
-            _read(self.file, self.numeric.nbytes, self.codes, spans, step),
-        )
+        offset, found = 0, []
+        for one in _arrays(self):
+            found.append(_read(self.file, offset, one, spans, step))
+            offset += one.nbytes
+        return self._matrix(found)
 
-    def _matrix(self, numeric: np.ndarray, codes: np.ndarray) -> Matrix:
+    def without_images(self) -> "PreparedMatrix":
+        """The same numbers and codes; they stand before the images in the file."""
+        return replace(self, images={})
+
+    def _matrix(self, arrays: Sequence[np.ndarray]) -> Matrix:
+        """A matrix of arrays in the order of `_arrays`."""
         return Matrix(
-            numeric=numeric,
-            codes=codes,
+            numeric=arrays[0],
+            codes=arrays[1],
             numeric_names=self.numeric_names,
             category_names=self.category_names,
+            images=dict(zip(self.images, arrays[2:], strict=True)),
         )
+
+
+def _arrays(matrix: Matrix) -> list[np.ndarray]:
+    """In the order in which they stand in a file."""
+    return [matrix.numeric, matrix.codes, *matrix.images.values()]
 
 
 def row_bytes(columns: Matrix | Normalization) -> int:
     """Transformed features of one row (bytes)."""
-    return VALUE_BYTES * (len(columns.numeric_names) + len(columns.category_names))
+    values = VALUE_BYTES * (len(columns.numeric_names) + len(columns.category_names))
+    if isinstance(columns, Matrix):
+        return values + columns.image_bytes
+    return values + sum(one.bytes for one in columns.images)
 
 
 def prepared(rows: Rows, normalization: Normalization, folder: Path) -> PreparedMatrix:
@@ -96,16 +114,17 @@ def prepared(rows: Rows, normalization: Normalization, folder: Path) -> Prepared
         NormalizationError: as `transform`.
         StoreUnwritable: the disk has no room for it.
     """
-    batches = (transform(normalization, one) for one in rows.batches(normalization.columns))
     names = normalization.numeric_names, normalization.category_names
-    return written(batches, rows.count, names, folder)
+    shapes = {one.name: one.shape for one in normalization.images}
+    return written(matrices(rows, normalization), rows.count, names, folder, shapes)
 
 
 def copied(matrix: Matrix, folder: Path) -> PreparedMatrix:
     """A matrix from memory in a file in `folder`; see `prepared`."""
     starts = range(0, len(matrix), READ_ROWS)
     parts = (matrix.take(slice(at, at + READ_ROWS)) for at in starts)
-    return written(parts, len(matrix), (matrix.numeric_names, matrix.category_names), folder)
+    names = matrix.numeric_names, matrix.category_names
+    return written(parts, len(matrix), names, folder, matrix.image_shapes)
 
 
 def written(
@@ -113,24 +132,36 @@ def written(
     count: int,
     names: tuple[tuple[str, ...], tuple[str, ...]],
     folder: Path,
+    images: Mapping[str, tuple[int, ...]] = MappingProxyType({}),
 ) -> PreparedMatrix:
-    """`count` rows, in order: all numbers, then all codes.
+    """`count` rows, in order: all numbers, then all codes, then the images of each column.
 
-    names: of the numbers and of the categories.
+    names: of the numbers and of the categories. images: shape of one, by column.
     """
-    numbers, codes = (VALUE_BYTES * count * len(some) for some in names)
-    file = _reserved(folder, numbers + codes)
-    at, code_at = 0, numbers
-    for part in parts:
-        at += _write(file, part.numeric, at)
-        code_at += _write(file, part.codes, code_at)
+    kinds = [np.dtype(np.float32), np.dtype(np.int32), *[np.dtype(np.uint8)] * len(images)]
+    shapes = [(count, len(names[0])), (count, len(names[1]))]
+    shapes += [(count, *shape) for shape in images.values()]
+    sizes = [one.itemsize * math.prod(shape) for one, shape in zip(kinds, shapes, strict=True)]
+    starts = [sum(sizes[:place]) for place in range(len(sizes))]
+    file = _reserved(folder, sum(sizes))
+    _write_all(file, parts, starts)
+    mapped = [_mapped(file, *one) for one in zip(kinds, starts, shapes, strict=True)]
     return PreparedMatrix(
-        numeric=_mapped(file, np.float32, 0, (count, len(names[0]))),
-        codes=_mapped(file, np.int32, numbers, (count, len(names[1]))),
+        numeric=mapped[0],
+        codes=mapped[1],
         numeric_names=names[0],
         category_names=names[1],
+        images=dict(zip(images, mapped[2:], strict=True)),
         file=file,
     )
+
+
+def _write_all(file: Scratch, parts: Iterator[Matrix], starts: Sequence[int]) -> None:
+    """One part after the other, each array of theirs from its own start on."""
+    at = list(starts)
+    for part in parts:
+        for place, one in enumerate(_arrays(part)):
+            at[place] += _write(file, one, at[place])
 
 
 def _reserved(folder: Path, size: int) -> Scratch:
@@ -161,10 +192,8 @@ def _full(folder: Path, size: int, free: int) -> StoreUnwritable:
     )
 
 
-def _mapped(
-    file: Scratch, kind: type[np.generic], offset: int, shape: tuple[int, int]
-) -> np.ndarray:
-    count = shape[0] * shape[1]
+def _mapped(file: Scratch, kind: np.dtype[Any], offset: int, shape: tuple[int, ...]) -> np.ndarray:
+    count = math.prod(shape)
     if not count:
         return np.empty(shape, kind)
     mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
@@ -175,15 +204,15 @@ def _read(
     file: Scratch, offset: int, array: np.ndarray, spans: np.ndarray, step: int
 ) -> np.ndarray:
     """Every `step`-th of the array's rows in `spans`; the array begins at `offset` bytes."""
-    width = array.shape[1]
+    shape = array.shape[1:]
     counts = spans[:, 1] - spans[:, 0]
-    found = np.empty((int((-(-counts // step)).sum()), width), array.dtype)
+    found = np.empty((int((-(-counts // step)).sum()), *shape), array.dtype)
     if not found.size:
         return found
-    place, apart = 0, offset + spans[:, 0] * (VALUE_BYTES * width)
+    place, apart = 0, offset + spans[:, 0] * (array.itemsize * math.prod(shape))
     for count, at in zip(counts.tolist(), apart.tolist(), strict=True):
         kept = found[place : place + -(-count // step)]
-        whole = kept if step == 1 else np.empty((count, width), array.dtype)
+        whole = kept if step == 1 else np.empty((count, *shape), array.dtype)
         _fill(file, whole, at)
         if step > 1:
             kept[:] = whole[::step]

@@ -39,11 +39,11 @@ class MirroredSteps(TensorFlowSteps):
 
     def place(self, arrays: Any) -> Any:
         """A copy on every device."""
-        tf, on = self._tf, names()
+        tf, on, packed = self._tf, names(), self._packing.packed(arrays)
 
         def copy(context: Any) -> Any:
             with tf.device(on[context.replica_id_in_sync_group]):
-                return tf.nest.map_structure(tf.identity, arrays)
+                return tf.nest.map_structure(tf.identity, packed)
 
         return self._strategy.experimental_distribute_values_from_function(copy)
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from plumbline.network.architectures import Network
+from plumbline.network.loop.tensorflow_packing import Packing
 
 
 class TensorFlowSteps:
@@ -15,13 +16,14 @@ class TensorFlowSteps:
 
         self._tf: Any = tensorflow
         self._training = training
+        self._packing = Packing(training)
         self._run = tensorflow.function(self._loop, reduce_retracing=True, autograph=False)
 
     def place(self, arrays: Any) -> Any:
-        return self._tf.nest.map_structure(self._tf.constant, arrays)
+        return self._tf.nest.map_structure(self._tf.constant, self._packing.packed(arrays))
 
     def rows(self, placed: Any, places: np.ndarray) -> Any:
-        return self._tf.nest.map_structure(lambda one: self._tf.gather(one, places), placed)
+        return self._batch(placed, places)
 
     def order(self, places: np.ndarray) -> Any:
         return self._tf.constant(places, self._tf.int32)
@@ -52,5 +54,10 @@ class TensorFlowSteps:
 
     def _step(self, placed: Any, here: Any) -> None:
         """One step over the rows in `here`."""
-        batch = self._tf.nest.map_structure(lambda one: self._tf.gather(one, here), placed)
+        batch = self._batch(placed, here)
         self._training.train_step((batch["x"], batch["y"], batch.get("weight")))
+
+    def _batch(self, placed: Any, here: Any) -> Any:
+        tf = self._tf
+        taken = tf.nest.map_structure(lambda one: tf.gather(one, here), placed)
+        return self._packing.unpacked(taken)
