@@ -49,7 +49,7 @@ def _evaluate(bench: Workbench) -> dg.MaterializeResult:
             "winner": evaluation.winner,
             "test_reads": _test_reads(bench),
             **{
-                f"test_auc_{kind}": scores["test"]["roc_auc"]["value"]
+                f"test_{evaluation.metric}_{kind}": scores["test"][evaluation.metric]["value"]
                 for kind, scores in evaluation.candidates.items()
             },
             "scores": table(evaluate.summary(evaluation)),

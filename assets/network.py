@@ -19,26 +19,20 @@ from plumbline.versions import fingerprint
 
 
 def network_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
-    """Behind the gate for the binary task; without one for the others, which have no baselines."""
-    gated = spec.source.task == "binary"
-    condition = (
-        "trained only if the gate is open"
-        if gated
-        else f"trained without a gate: there are no baselines for the {spec.source.task} task, "
-        "so that nothing is evaluated on the test rows or released"
-    )
+    """Behind the gate."""
     return stage_asset(
         spec,
         root,
         "network",
-        _train_or_withhold if gated else _train,
+        _train_or_withhold,
         after=[
             "normalization",
-            *(["baseline_gate"] if gated else []),
+            "baseline_gate",
             *(["network_search"] if spec.network.search else []),
         ],
         kinds={"keras"},
-        description=f"A Keras network ({spec.network.architecture}), {condition}.",
+        description=f"A Keras network ({spec.network.architecture}), trained only if the gate is "
+        "open.",
         checks=CHECKS,
         blocking=False,
     )

@@ -20,14 +20,13 @@ STAGE = "network_search"
 
 def search_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
     """Only for a pipeline that declares `network.search`."""
-    gated = spec.source.task == "binary"
     trials = spec.network.search.trials if spec.network.search else 0
     return stage_asset(
         spec,
         root,
         STAGE,
-        _search_or_withhold if gated else _search,
-        after=["normalization", *(["baseline_gate"] if gated else [])],
+        _search_or_withhold,
+        after=["normalization", "baseline_gate"],
         kinds={"keras", "optuna"},
         description=f"{trials} networks, trained on the training rows and compared on the "
         "validation rows: the network is trained with the best one's options.",

@@ -8,9 +8,9 @@ import dagster as dg
 
 from assets.resources import PlumblineResource
 from assets.workbench import Workbench
-from plumbline.chain import stage_code_version
 from plumbline.errors import PlumblineError
 from plumbline.spec import PipelineSpec
+from plumbline.stages import stage_code_version
 
 Compute = Callable[[Workbench], dg.MaterializeResult]
 

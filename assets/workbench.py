@@ -100,6 +100,12 @@ class Workbench:
         return (self.baseline("random_forest"), self.baseline("xgboost"))
 
     @cached_property
+    def floor(self) -> tuple[training.Baseline, ...]:
+        """The dummy and the linear model, which share an artifact and its version."""
+        folder, version = self.folder("floor"), self.chain.model("floor")
+        return tuple(training.load(folder / kind, version) for kind in training.FLOOR)
+
+    @cached_property
     def gate(self) -> Gate:
         return load_gate(self.folder("baseline_gate"))
 

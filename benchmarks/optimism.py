@@ -22,7 +22,7 @@ def main() -> None:
     (trees,) = (one for one in facts["candidates"] if one["kind"] == "xgboost")
     print("XGBoost with its defaults on the flights of the demo, AUC with 95 % interval")
     print(f"  split by time, October (val)      {TOLD.format(**report.declared)}")
-    print(f"  split by time, Nov and Dec (test) {TOLD.format(**trees['test']['roc_auc'])}")
+    print(f"  split by time, Nov and Dec (test) {TOLD.format(**trees['test']['auc'])}")
     print(f"  split at random (val)             {TOLD.format(**report.random or {})}")
     flattery = "{value:+.4f} [{low:+.4f}, {high:+.4f}]".format(**report.difference or {})
     print(f"  a random split flatters by        {flattery}")

@@ -1,7 +1,8 @@
 """Public tables with their published splits, as the pipeline prepares them.
 
 Each is loaded into a real PostgreSQL, frozen, split by a column that says what the published
-row numbers say, and normalized by statistics of the training rows.
+row numbers say, and normalized by statistics of the training rows. The flights are the demo's,
+with the demo's own extract and split.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.definitions import ROOT
+from pipelines.loading import pipeline
+from plumbline.demo import nycflights13
 from plumbline.extract.features import feature_table
 from plumbline.extract.freeze import freeze
 from plumbline.extract.query import read_query
@@ -35,6 +39,7 @@ SOURCES: Mapping[str, Mapping[str, Any]] = {
     "covertype": {"label": "Cover_Type", "task": "multiclass"},
     "diamonds": {"label": "price", "task": "regression"},
 }
+FLIGHTS = "flights"
 KEY, SIDE = "row_id", "side"
 
 
@@ -58,13 +63,17 @@ class Prepared:
 def prepared(name: str, data: Path, folder: Path, method: str = "quantile") -> Prepared:
     """`data`/NAME/data.parquet, loaded, frozen, split and normalized below `folder`."""
     postgres = Postgres(embedded(folder / "postgres"))
-    _load(name, data / name, postgres)
-    spec = _spec(name, folder, method)
+    if name == FLIGHTS:
+        nycflights13.load(postgres)
+        root, spec = ROOT, _renormalized(pipeline(name), method)
+    else:
+        _load(name, data / name, postgres)
+        root, spec = folder, _spec(name, folder, method)
     registry = Registry.open(postgres)
     snapshot, _ = freeze(
         spec,
         dataset_version=name,
-        query=read_query(spec, folder, {}, name),
+        query=read_query(spec, root, {}, name),
         postgres=postgres,
         registry=registry,
         store=ArtifactStore.at(folder / "store"),
@@ -98,6 +107,11 @@ def _spec(name: str, folder: Path, method: str) -> PipelineSpec:
             "normalization": {"method": method},
         }
     )
+
+
+def _renormalized(spec: PipelineSpec, method: str) -> PipelineSpec:
+    declared = spec.model_dump(exclude_unset=True)
+    return PipelineSpec.model_validate({**declared, "normalization": {"method": method}})
 
 
 def _load(name: str, source: Path, postgres: Postgres) -> None:

@@ -29,11 +29,12 @@ os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 
 import numpy as np
 import tables_shown
-from public_tables import SOURCES, Prepared, prepared
+from public_tables import FLIGHTS, SOURCES, Prepared, prepared
 
 from plumbline.baselines import boosted_trees, random_forest
-from plumbline.baselines.auc import delong_interval
 from plumbline.evaluation.comparison import judge
+from plumbline.evaluation.sides import Side
+from plumbline.metrics.delong import delong_interval
 from plumbline.network import backend
 from plumbline.network.examples import Examples, Units
 from plumbline.network.fitting import fit, goal_of
@@ -42,7 +43,9 @@ from plumbline.normalization.matrix import Matrix
 from plumbline.spec import EvaluationSpec, NetworkSpec
 
 RESULTS = Path(__file__).parents[1] / "docs" / "networks-measured.json"
-SETS = ("adult", "california", "covertype", "bank_marketing")
+SETS = ("adult", "california", "covertype", "bank_marketing", FLIGHTS)
+BESIDE_BOTH = ("bank_marketing", FLIGHTS)
+"""Tables on which the forest is measured, too."""
 NETWORK, XGBOOST, FOREST = "network", "xgboost", "random_forest"
 
 Run = dict[str, Any]
@@ -108,7 +111,7 @@ def measure(
         runs: list[Run] = []
         scorings: list[Scoring] = []
         for seed in range(seeds):
-            kinds = [XGBOOST, FOREST] if name == "bank_marketing" else [XGBOOST]
+            kinds = [XGBOOST, FOREST] if name in BESIDE_BOTH else [XGBOOST]
             for kind in kinds if baselines_only else [NETWORK, *kinds]:
                 run: Run = {"model": kind, "seed": seed}
                 if kind == NETWORK:
@@ -154,7 +157,8 @@ def judged(
     on_val = {
         runs[at]["model"]: delong_interval(labels["val"], scores["val"][at], 0.95) for at in first
     }
-    return {"verdict": asdict(judge(labels["test"], told, on_val, EvaluationSpec()))}
+    test = Side(task="binary", labels=labels["test"], scores=told, options=EvaluationSpec())
+    return {"verdict": asdict(judge(test, on_val))}
 
 
 def environment() -> dict[str, Any]:
@@ -169,7 +173,7 @@ def environment() -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("data", type=Path, nargs="?", help="folder of the tables")
-    parser.add_argument("--set", nargs="+", choices=SOURCES, default=SETS, dest="sets")
+    parser.add_argument("--set", nargs="+", choices=(*SOURCES, FLIGHTS), default=SETS, dest="sets")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each model (count)")
     parser.add_argument("--options", type=json.loads, default={}, help="network options, JSON")
     parser.add_argument("--baselines-only", action="store_true", help="no network")

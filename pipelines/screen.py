@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from plumbline.spec.metrics import METRICS
 from plumbline.verification import Verified
 
 
@@ -27,7 +28,7 @@ def print_summary(facts: dict[str, Any]) -> None:
     screen = console()
     screen.print(_versions(facts))
     if facts["candidates"]:
-        screen.print(_candidates(facts["candidates"]))
+        screen.print(_candidates(facts["candidates"], _deciding(facts["verdict"])))
     if facts["gate"]:
         screen.print(f"Gate     {facts['gate']['decision']}: {facts['gate']['reason']}")
     if facts["verdict"]:
@@ -70,13 +71,20 @@ def _versions(facts: dict[str, Any]) -> Table:
     return grid
 
 
-def _candidates(candidates: list[dict[str, Any]]) -> Table:
-    confidence = candidates[0]["test"]["roc_auc"]["confidence"]
+def _deciding(verdict: dict[str, Any] | None) -> str:
+    """The metric that candidates were compared by."""
+    comparison = (verdict or {}).get("evidence", {}).get("comparison", {})
+    return comparison.get("metric", "auc")
+
+
+def _candidates(candidates: list[dict[str, Any]], metric: str) -> Table:
+    test = candidates[0]["test"]
+    other = next(name for name in ("log_loss", "mae", *test) if name in test and name != metric)
     grid = Table(
         "candidate",
-        f"val AUC ({confidence:.0%} interval)",
-        "test AUC",
-        "test log-loss",
+        f"val {METRICS[metric].title} ({test[metric]['confidence']:.0%} interval)",
+        f"test {METRICS[metric].title}",
+        f"test {METRICS[other].title}",
         "trained in",
         "model version",
         box=None,
@@ -85,14 +93,15 @@ def _candidates(candidates: list[dict[str, Any]]) -> Table:
     for candidate in candidates:
         grid.add_row(
             candidate["kind"],
-            _interval(candidate["val"]["roc_auc"]),
-            _interval(candidate["test"]["roc_auc"]),
-            _interval(candidate["test"]["log_loss"]),
+            _interval(metric, candidate["val"][metric]),
+            _interval(metric, candidate["test"][metric]),
+            _interval(other, candidate["test"][other]),
             f"{candidate['training_seconds']:.1f} s",
             candidate["model_version"][:12],
         )
     return grid
 
 
-def _interval(score: dict[str, float]) -> str:
-    return f"{score['value']:.4f} [{score['low']:.4f}, {score['high']:.4f}]"
+def _interval(metric: str, score: dict[str, float]) -> str:
+    value, low, high = (METRICS[metric].written(score[end]) for end in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"

@@ -7,7 +7,7 @@ import dagster as dg
 from pydantic import BaseModel
 
 from assets.audit import audit_asset
-from assets.baselines import baseline_asset, gate_asset
+from assets.baselines import baseline_asset, floor_asset, gate_asset
 from assets.evaluation import evaluation_asset
 from assets.guard_drill import guard_drill_asset
 from assets.network import network_asset
@@ -60,14 +60,12 @@ class TrainingPipeline(dg.Component):
 def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
     """The graph of one pipeline; `source.sql` is relative to `root`.
 
-    It ends with the network where the task is one that there are no baselines for: nothing
-    is compared, evaluated on the test rows or released.
+    It ends with the network for other tasks than binary: nothing is evaluated on the test
+    rows or released.
     """
-    assets = data_assets(spec, root)
+    assets = [*data_assets(spec, root), *baseline_assets(spec, root), *network_assets(spec, root)]
     if spec.source.task == "binary":
-        assets += model_assets(spec, root)
-    else:
-        assets += network_assets(spec, root)
+        assets += release_assets(spec, root)
     job = dg.define_asset_job(
         name=spec.name,
         selection=dg.AssetSelection.assets(*(one.key for one in assets)),
@@ -103,20 +101,26 @@ def data_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
     ]
 
 
+def baseline_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
+    """What a network has to beat, and whether it is worth training."""
+    return [
+        floor_asset(spec, root),
+        baseline_asset(spec, root, "random_forest"),
+        baseline_asset(spec, root, "xgboost"),
+        gate_asset(spec, root),
+    ]
+
+
 def network_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
     """The network, after a search for its options where one is declared."""
     search = [search_asset(spec, root)] if spec.network.search else []
     return [*search, network_asset(spec, root)]
 
 
-def model_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
-    """From the baselines to a released model's predictions."""
+def release_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
+    """From trained models to a released one's predictions."""
     return [
-        baseline_asset(spec, root, "random_forest"),
-        baseline_asset(spec, root, "xgboost"),
         optimism_asset(spec, root),
-        gate_asset(spec, root),
-        *network_assets(spec, root),
         evaluation_asset(spec, root),
         release_asset(spec, root),
         predictions_asset(spec, root),

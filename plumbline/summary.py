@@ -7,6 +7,9 @@ from plumbline.registry import Registry, Row
 
 Summary = dict[str, Any]
 
+_RENAMED = {"roc_auc": "auc"}
+"""Metrics that earlier evaluations recorded under another name."""
+
 
 def summary(registry: Registry, pipeline: str, dataset_version: str | None = None) -> Summary:
     """Versions, rows, scores, verdicts and the bundle, as JSON types.
@@ -113,7 +116,8 @@ def _candidates(registry: Registry, verdict: Row | None) -> list[Row]:
         version = row["model_version"]
         if version not in models:
             models[version] = {**_model(registry, version), "val": {}, "test": {}}
-        models[version][row["split"]][row["metric"]] = {
+        metric = _RENAMED.get(row["metric"], row["metric"])
+        models[version][row["split"]][metric] = {
             name: row[name] for name in ("value", "low", "high", "confidence", "row_count")
         }
     return list(models.values())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from plumbline import store as artifacts
 from plumbline.audit.offenders import sql_fingerprint
-from plumbline.chain import Chain, stages
+from plumbline.chain import Chain
 from plumbline.errors import PlumblineError
 from plumbline.extract.digest import content_of_snapshot
 from plumbline.extract.freeze import previous_version, snapshot_address
@@ -15,6 +15,7 @@ from plumbline.normalization import apply, parameters
 from plumbline.registry import Registry
 from plumbline.release.bundle import load_bundle
 from plumbline.spec import PipelineSpec
+from plumbline.stages import stages
 from plumbline.store import ArtifactStore
 from plumbline.versions import DatasetVersion
 

@@ -16,6 +16,7 @@ from hypothesis import settings
 from psycopg import sql
 
 from plumbline.environment import keras_backend
+from plumbline.network import backend
 from plumbline.postgres import Postgres, embedded
 from plumbline.registry import Registry
 from plumbline.store import ArtifactStore
@@ -37,6 +38,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=os.environ.get("PLUMBLINE_DATA"),
         help="folder of public data sets, NAME/data.parquet each (default: PLUMBLINE_DATA)",
     )
+
+
+def pytest_configure() -> None:
+    backend.prepare()  # before a test imports Keras
 
 
 def pytest_report_header() -> str:

@@ -1,5 +1,6 @@
 """Small tables with a simple signal, for tests that train networks."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,14 @@ import pyarrow as pa
 from snapshots import snapshot_of, spec_of, split_of
 
 from plumbline.extract.features import feature_table
+from plumbline.network.auxiliary import Auxiliary
 from plumbline.network.examples import Examples
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective, objective
 from plumbline.normalization.fit import fit
 from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
-from plumbline.spec import NetworkSpec
+from plumbline.spec import NetworkSpec, Task
 from plumbline.split.split import Split
 from plumbline.versions import NormalizationVersion
 
@@ -59,6 +61,33 @@ def _labels(signal: np.ndarray, task: str) -> np.ndarray:
     if task == "multilabel":
         return (signal[:, None] > [-1.5, 0, 1.5]).astype(np.int8)
     return 40 + 7 * signal
+
+
+def beside(train: Examples, missing: Sequence[int] = ()) -> tuple[Auxiliary, ...]:
+    """Columns beside the label: a number that follows the signal, unknown in some rows; a kind."""
+    matrix = train.matrix
+    known = np.ones(len(matrix), np.float32)
+    known[list(missing)] = 0
+    number = 2 * matrix.numeric[:, 0] + matrix.codes[:, 0] % 2 - 0.5
+    return (
+        learned("delay", "regression", number, known / known.mean()),
+        learned("a kind/of it", "multiclass", matrix.codes[:, 0] % 3),
+    )
+
+
+def learned(
+    name: str, task: Task, values: np.ndarray, weights: np.ndarray | None = None
+) -> Auxiliary:
+    """A column beside the label, of 3 classes where it has several."""
+    chosen = objective(task, 3, NetworkSpec())
+    return Auxiliary(
+        name=name,
+        goal=chosen,
+        weight=0.5,
+        targets=values.astype(np.int32 if task == "multiclass" else np.float32)[:, None],
+        weights=np.ones(len(values), np.float32) if weights is None else weights,
+        classes=("a", "b", "c") if task == "multiclass" else (),
+    )
 
 
 def table(train: Examples, codes: tuple[int, ...] = CODES) -> Table:

@@ -137,3 +137,31 @@ def holds_a_function(table: Table, outputs: int, recipe: Recipe) -> Any:
 
     given, hidden = _hidden(table, recipe)
     return keras.Model(given, keras.layers.Dense(outputs)(keras.layers.Activation(doubled)(hidden)))
+
+
+def learns_beside(table: Table, outputs: int, recipe: Recipe) -> Any:
+    """A head for each column beside the label, a helping one for the label, and its own."""
+    made = named_heads(table, outputs, recipe)
+    import keras
+
+    hidden = made.get_layer("early").input
+    beside = {name: keras.layers.Dense(width)(hidden) for name, width in table.auxiliary.items()}
+    return keras.Model(made.input, {**made.output, **beside})
+
+
+def learns_beside_with_sigmoid(table: Table, outputs: int, recipe: Recipe) -> Any:
+    import keras
+
+    given, hidden = _hidden(table, recipe)
+    heads = {"main": keras.layers.Dense(outputs)(hidden)}
+    for name, width in table.auxiliary.items():
+        heads[name] = keras.layers.Dense(width, "sigmoid")(hidden)
+    return keras.Model(given, heads)
+
+
+def learns_too_wide(table: Table, outputs: int, recipe: Recipe) -> Any:
+    import keras
+
+    given, hidden = _hidden(table, recipe)
+    heads = {name: keras.layers.Dense(7)(hidden) for name in table.auxiliary}
+    return keras.Model(given, {**heads, "main": keras.layers.Dense(outputs)(hidden)})

@@ -86,16 +86,14 @@ def prepare(folder: Path, table: pa.Table | None = None, **source: Any) -> Prepa
 def evaluation_of(kind: str, folder: Path, **changed: Any) -> Evaluation:
     """An evaluation that chose `kind`; its numbers are made up."""
     measured = {"value": 0.75, "low": 0.7, "high": 0.8}
-    metrics = dict.fromkeys(
-        ("roc_auc", "average_precision", "log_loss", "brier", "accuracy"), measured
-    )
+    metrics = dict.fromkeys(("auc", "average_precision", "log_loss", "brier", "accuracy"), measured)
     candidate = {"threshold": 0.5, "val": metrics, "test": metrics}
     facts = {
         "candidates": {
             one: {"model_version": f"{one}-version", **candidate}
             for one in dict.fromkeys(["random_forest", "xgboost", kind])
         },
-        "comparison": {},
+        "comparison": {"metric": "auc", "minimum_gain": 0.002},
         "decision": "NETWORK" if kind == "network" else "BASELINE",
         "winner": kind,
         "reason": "made up for a test",

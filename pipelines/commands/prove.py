@@ -43,9 +43,9 @@ def _proofs(bench: "Workbench", full: bool) -> "Iterator[Result]":
     from assets import baselines, normalization
 
     yield from normalization.proofs(bench)
-    if bench.spec.source.task == "binary":
-        yield baselines.proof(bench, "random_forest", full=full)
-        yield baselines.proof(bench, "xgboost", full=full)
+    yield baselines.proof(bench, "linear", full=full)
+    yield baselines.proof(bench, "random_forest", full=full)
+    yield baselines.proof(bench, "xgboost", full=full)
 
 
 def _trainings(bench: "Workbench", epochs: int | None) -> "Iterator[Result]":

@@ -13,7 +13,8 @@ CHECKS: Mapping[str, str] = {
     "finite": "No feature holds NaN or an infinity.",
     "range": "Raw values are on one scale, or a normalization puts them there.",
     "informative": "No feature is constant, nearly so, or an identifier.",
-    "types": "No text is mostly numbers or says 'missing' in words; no number loses digits.",
+    "types": "No text is mostly numbers or says 'missing' in words; no number loses digits; "
+    "every declared image can be read.",
     "moments": "No date is impossible or lies in the future.",
     "duplicates": "No rows repeat, and none contradict each other.",
     "label": "Every class has enough rows.",

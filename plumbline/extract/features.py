@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from plumbline.errors import SpecError
+from plumbline.extract.images import ImageColumn
 from plumbline.extract.snapshot import Column, Snapshot
 from plumbline.spec import ColumnSplit, PipelineSpec
 
@@ -24,6 +25,8 @@ class FeatureTable:
     features: tuple[Feature, ...]
     ignored: dict[str, str]
     """Reason by column name."""
+    images: tuple[ImageColumn, ...] = ()
+    """Columns that only networks read; their names are among the ignored, too."""
 
 
 def feature_table(snapshot: Snapshot, spec: PipelineSpec) -> FeatureTable:
@@ -42,12 +45,14 @@ def classify(columns: Sequence[Column], spec: PipelineSpec) -> FeatureTable:
     """The feature table of a query that returns `columns`; raises as `feature_table` does."""
     _require_columns(columns, spec)
     roles = _roles(spec)
-    features, ignored = [], {}
+    features, ignored, images = [], {}, []
     for column in columns:
         if role := roles.get(column.name) or roles.get(column.array):
             ignored[column.name] = role
             continue
         kind = spec.source.kinds.get(column.name) or _inferred(column)
+        if column.name in spec.source.images:
+            images.append(_image(column, spec))
         if kind in ("ignore", "image"):
             ignored[column.name] = _why_ignored(column, spec)
         else:
@@ -59,7 +64,7 @@ def classify(columns: Sequence[Column], spec: PipelineSpec) -> FeatureTable:
             expected="at least one column beside key, label and split",
             remedy="select more columns, or remove some from source.drop",
         )
-    return FeatureTable(features=tuple(features), ignored=ignored)
+    return FeatureTable(features=tuple(features), ignored=ignored, images=tuple(images))
 
 
 def _roles(spec: PipelineSpec) -> dict[str, str]:
@@ -92,7 +97,20 @@ def _is_number(column: Column) -> bool:
     return column.arrow_type in _NUMBERS
 
 
+def _image(column: Column, spec: PipelineSpec) -> ImageColumn:
+    if column.arrow_type != "binary":
+        raise SpecError(
+            f"source.images declares {column.name!r}, but its type is {column.postgres_type}",
+            expected="a bytea column",
+            remedy=f"select the bytes of the image in {spec.source.sql}",
+            column=column.name,
+        )
+    return ImageColumn.declared(column.name, spec.source.images[column.name])
+
+
 def _why_ignored(column: Column, spec: PipelineSpec) -> str:
+    if column.name in spec.source.images:
+        return "an image: networks read it, trees do not"
     if column.name in spec.source.kinds:
         return f"declared as {spec.source.kinds[column.name]}"
     return f"type {column.postgres_type} is not a feature; derive numbers from it in the SQL"

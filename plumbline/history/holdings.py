@@ -104,7 +104,7 @@ def _models(traced: Trace) -> Iterator[Holding]:
         if model["chosen_by"]:
             yield _in_folder(
                 model,
-                "val_scores.npy",
+                "*/val_scores.npy" if model["kind"] == "floor" else "val_scores.npy",
                 what=model["kind"],
                 version=model["model_version"],
                 holds="score without key: nobody's once snapshot and split are gone",

@@ -1,10 +1,13 @@
 """The network that trains, and the one that scores with its weights."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from plumbline.network import architectures, backend, heads
 from plumbline.network.architectures import Network
+from plumbline.network.auxiliary import Auxiliary
+from plumbline.network.compiling import jit_compile
 from plumbline.network.examples import Examples, Units
 from plumbline.network.loop import devices
 from plumbline.network.metrics import measured
@@ -54,20 +57,24 @@ class Networks:
         return measured(self.goal, self.units, val.labels, scores, val.weights)
 
 
-def assembled(
+def assembled(  # noqa: PLR0917
     table: Table,
     goal: Objective,
     units: Units,
     recipe: Recipe,
     shared_by: int | Literal["all"],
+    auxiliary: Sequence[Auxiliary] = (),
 ) -> Networks:
     """The networks of a recipe, with fresh weights.
 
     shared_by: devices that are to share each batch, as `network.devices` declares them.
+    auxiliary: what is learned beside the label; `table` knows their outputs.
     """
-    count = devices.chosen(shared_by, map(batch_sizes(recipe), range(recipe.max_epochs)))
+    sizes = [*map(batch_sizes(recipe), range(recipe.max_epochs))]
+    count = devices.chosen(shared_by, sizes)
     with devices.scope(count):
-        training = compiled(table, goal, recipe)
+        training = compiled(table, goal, recipe, auxiliary)
+    count = devices.settled(training, count, shared_by, sizes)
     float32 = _float32(training, table, goal, recipe)
     return Networks(
         training=training,
@@ -81,20 +88,22 @@ def assembled(
     )
 
 
-def compiled(table: Table, goal: Objective, recipe: Recipe) -> Network:
+def compiled(
+    table: Table, goal: Objective, recipe: Recipe, auxiliary: Sequence[Auxiliary] = ()
+) -> Network:
     """A network with fresh weights, ready to train: raw outputs, loss and optimizer."""
     backend.seed(recipe.seed, deterministic=recipe.deterministic)
     with precision.policy(recipe.precision):
         network = architectures.untrained(table, goal.outputs, recipe)
         network.compile(
             optimizer=optimizer(recipe, network),
-            loss=heads.loss(
-                goal, members=len(network.output.shape) == 3, raw=heads.is_raw(network, goal)
-            ),
-            jit_compile=backend.jit_compile(),
+            **heads.losses(network, goal, auxiliary),
+            jit_compile=jit_compile(network),
         )
         # Here, where the devices that share the network are known.
         network.optimizer.build(network.trainable_variables)
+        if auxiliary:  # each head's loss has variables of its own, which count rows
+            network._compile_loss.build(network.output, network.output)
     return network
 
 
@@ -105,5 +114,5 @@ def _float32(training: Network, table: Table, goal: Objective, recipe: Recipe) -
 
 
 def _predictor(scoring: Network, names: tuple[str, ...]) -> KerasPredictor:
-    scoring.jit_compile = backend.jit_compile()
+    scoring.jit_compile = jit_compile(scoring)
     return KerasPredictor(network=scoring, names=names)

@@ -8,10 +8,10 @@ from typing import Any
 
 from plumbline.network.architectures import Network
 from plumbline.network.loop.steps import learning_rate
-from plumbline.network.metrics import GREATER_IS_BETTER
 from plumbline.network.optimisation.batches import batch_sizes
 from plumbline.network.optimisation.schedules import rates
 from plumbline.network.recipe import Recipe
+from plumbline.spec.metrics import GREATER_IS_BETTER
 
 Logs = dict[str, Any]
 """What Keras hands every callback of an epoch, and keeps in the history."""

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.errors import TrainingError
+from plumbline.network.auxiliary import Auxiliary
+from plumbline.network.table import image_input
+from plumbline.network.targets import Units, targets
 from plumbline.network.tasks import Objective
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
+from plumbline.spec.auxiliary import MAIN
 from plumbline.split.rows import Rows
 
 Arrays = Mapping[str, np.ndarray]
@@ -25,6 +28,8 @@ class Examples:
     """As `Rows.labels` gives them: shape (len(matrix),), or (len(matrix), labels)."""
     weights: np.ndarray | None = None
     """Weight of each row: float32, shape (len(matrix),). None: all alike."""
+    auxiliary: tuple[Auxiliary, ...] = ()
+    """What is learned beside the label; of training rows only."""
 
     @classmethod
     def of(cls, rows: Rows, normalization: Normalization) -> "Examples":
@@ -32,10 +37,22 @@ class Examples:
             matrix=load_matrix(rows, normalization), labels=rows.labels(), weights=rows.weights()
         )
 
+    def take(self, rows: np.ndarray, matrix: Matrix | None = None) -> "Examples":
+        """Some of the rows. `matrix` holds them where they were read already."""
+        return Examples(
+            matrix=self.matrix.take(rows) if matrix is None else matrix,
+            labels=self.labels[rows],
+            weights=None if self.weights is None else self.weights[rows],
+            auxiliary=tuple(one.take(rows) for one in self.auxiliary),
+        )
+
 
 def inputs(matrix: Matrix) -> dict[str, np.ndarray]:
-    """The matrix as the network reads it: numeric (n, d) float32 and codes (n, c) int32."""
-    return {"numeric": matrix.numeric, "codes": matrix.codes}
+    """The matrix as the network reads it: numeric (n, d) float32 and codes (n, c) int32; of each
+    image column image_NAME (n, height, width, channels) uint8.
+    """
+    images = {image_input(name): one for name, one in matrix.images.items()}
+    return {"numeric": matrix.numeric, "codes": matrix.codes, **images}
 
 
 def weighed(train: Examples, objective: Objective) -> Examples:
@@ -65,72 +82,17 @@ def class_weights(labels: np.ndarray, objective: Objective) -> np.ndarray:
     return len(labels) / (len(rows) * np.maximum(rows, 1))
 
 
-RESOLVED = 1e-3
-"""Step of float32 numbers about the labels' mean that is fine enough (standard deviations)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Units:
-    """What a regression's label is standardized by: the training rows' mean and deviation."""
-
-    mean: float = 0.0
-    scale: float = 1.0
-
-    @classmethod
-    def of(cls, labels: np.ndarray, objective: Objective) -> "Units":
-        """Of the training rows' labels; give it no others. 0 and 1 but for regression.
-
-        Raises:
-            TrainingError: the network, which answers in float32, could not tell the labels
-                apart.
-        """
-        if objective.task != "regression":
-            return cls()
-        # About the first label, so that digits in common cost none of the others.
-        apart = labels - labels[0]
-        units = cls(mean=float(labels[0] + apart.mean()), scale=float(apart.std()) or 1.0)
-        _require_resolved(units)
-        return units
-
-
-def _require_resolved(units: Units) -> None:
-    with np.errstate(over="ignore", invalid="ignore"):
-        step = float(np.spacing(np.float32(abs(units.mean) + units.scale)))
-    step = max(step, float(np.finfo(np.float32).tiny))  # XLA and TensorFlow count less as 0
-    if step <= RESOLVED * units.scale:
-        return
-    raise TrainingError(
-        f"the labels' mean is {units.mean:.7g} and their standard deviation {units.scale:.4g}; "
-        f"float32 numbers about the mean lie {step:.3g} apart",
-        expected=f"at most {RESOLVED * units.scale:.3g}, a thousandth of the deviation",
-        remedy="subtract a constant from the label in the SQL, or divide it by one",
-        mean=units.mean,
-        scale=units.scale,
-    )
-
-
-def targets(labels: np.ndarray, objective: Objective, units: Units) -> np.ndarray:
-    """Labels as the loss reads them, one row each.
-
-    float32 of shape (n, 1) for binary and regression (standardized), of shape (n, outputs) for
-    one-hot and multi-hot labels; int32 of shape (n, 1) for integer labels of several classes.
-    """
-    if objective.label_format == "number":
-        return ((labels - units.mean) / units.scale).astype(np.float32)[:, None]
-    if objective.label_format == "multi_hot":
-        return labels.astype(np.float32)
-    if objective.label_format == "one_hot":
-        return np.eye(objective.outputs, dtype=np.float32)[labels]
-    kind = np.float32 if objective.task == "binary" else np.int32
-    return labels.astype(kind)[:, None]
-
-
 def arrays(examples: Examples, objective: Objective, units: Units) -> dict[str, Any]:
-    """Inputs `x`, targets `y` and weights `weight`, as the training loop takes them."""
-    given = {
-        "x": inputs(examples.matrix),
-        "y": targets(examples.labels, objective, units),
-    }
-    if examples.weights is not None:
-        given["weight"] = examples.weights
+    """Inputs `x`, targets `y` and weights `weight`, as the training loop takes them.
+
+    Where columns are learned beside the label, `y` and `weight` are dicts by the heads' names.
+    """
+    y, weights = targets(examples.labels, objective, units), examples.weights
+    given: dict[str, Any] = {"x": inputs(examples.matrix), "y": y}
+    if examples.auxiliary:
+        own = np.ones(len(y), np.float32) if weights is None else weights
+        given["y"] = {MAIN: y, **{one.head: one.targets for one in examples.auxiliary}}
+        given["weight"] = {MAIN: own, **{one.head: one.weights for one in examples.auxiliary}}
+    elif weights is not None:
+        given["weight"] = weights
     return given

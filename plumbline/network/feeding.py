@@ -2,13 +2,12 @@
 
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from plumbline.network import hardware
+from plumbline.network.auxiliary import learned
 from plumbline.network.examples import Examples, Units, arrays
 from plumbline.network.loop.feed import Feed, InMemory
 from plumbline.network.loop.memory import host_free
@@ -87,16 +86,17 @@ def loaded(
     work: where the files are written. None: where temporary files go.
 
     Raises:
+        LeakageError, SpecError: as `learned`.
         NormalizationError: as `transform`.
         StoreUnwritable: the disk has no room for the files.
     """
+    auxiliary = learned(train, normalization, options)
     size = (train.count + val.count) * row_bytes(normalization)
     feeding = decided(options.feeding, size)
     log.info("network: %.2f GB of rows, fed from %s: %s", *_told(feeding))
-    if feeding.mode == "memory":
-        return Examples.of(train, normalization), Examples.of(val, normalization), feeding
-    folder = work or Path(tempfile.gettempdir())
-    return _in_file(train, normalization, folder), _in_file(val, normalization, folder), feeding
+    folder = None if feeding.mode == "memory" else work or Path(tempfile.gettempdir())
+    examples, watched = (_read(side, normalization, folder) for side in (train, val))
+    return replace(examples, auxiliary=auxiliary), watched, feeding
 
 
 def _told(feeding: Feeding) -> tuple[float, str, str]:
@@ -104,7 +104,10 @@ def _told(feeding: Feeding) -> tuple[float, str, str]:
     return feeding.bytes / 1e9, place, feeding.why
 
 
-def _in_file(rows: Rows, normalization: Normalization, folder: Path) -> Examples:
+def _read(rows: Rows, normalization: Normalization, folder: Path | None) -> Examples:
+    """folder: of the file that they are transformed into. None: memory."""
+    if folder is None:
+        return Examples.of(rows, normalization)
     matrix = prepared(rows, normalization, folder)
     return Examples(matrix=matrix, labels=rows.labels(), weights=rows.weights())
 
@@ -139,17 +142,7 @@ class Feeder:
             matrix = copied(matrix, self.work or Path(tempfile.gettempdir()))
 
         def load(pool: Pool) -> dict[str, Any]:
-            rows = pool.rows
-            part = Examples(
-                matrix=matrix.read(pool.spans),
-                labels=train.labels[rows],
-                weights=_taken(train.weights, rows),
-            )
-            return arrays(part, goal, units)
+            return arrays(train.take(pool.rows, matrix.read(pool.spans)), goal, units)
 
         shuffle = Shuffle(rows=len(matrix), row_bytes=row_bytes(matrix), seed=self.seed)
         return Streamed(steps, load, shuffle)
-
-
-def _taken(weights: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
-    return None if weights is None else weights[rows]

@@ -1,20 +1,23 @@
 """From raw outputs to a loss, and to what the network says."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from plumbline.network.architectures import Network
-from plumbline.network.architectures.own import last_activation, predicting
+from plumbline.network.architectures.outputs import by_head, last_activation, predicting
+from plumbline.network.auxiliary import Auxiliary
 from plumbline.network.examples import Units
 from plumbline.network.tasks import Objective, require_agreement
+from plumbline.spec.auxiliary import MAIN
 
 
-def is_raw(training: Network, objective: Objective) -> bool:
-    """Whether a network's outputs still lack the task's activation, as Plumbline's own do.
+def is_raw(training: Network, objective: Objective, head: str = MAIN) -> bool:
+    """Whether a head's outputs still lack the task's activation, as Plumbline's own do.
 
     Raises:
         TrainingError: it ends in another activation than the task's.
     """
-    return not require_agreement(objective, last_activation(training))
+    return not require_agreement(objective, last_activation(training, head))
 
 
 def scoring(training: Network, objective: Objective, units: Units) -> Network:
@@ -37,6 +40,27 @@ def scoring(training: Network, objective: Objective, units: Units) -> Network:
             units.scale, offset=units.mean, dtype="float32", name="own_units"
         )(said)
     return keras.Model(training.input, said, name=training.name)
+
+
+def losses(
+    training: Network, objective: Objective, auxiliary: Sequence[Auxiliary]
+) -> dict[str, Any]:
+    """What `compile` takes: the label's loss; or one of each head, and their weights in the sum.
+
+    Raises:
+        TrainingError: a head ends in another activation than its task's.
+    """
+    goals = {MAIN: objective, **{one.head: one.goal for one in auxiliary}}
+    each = {
+        name: loss(
+            goals[name], members=len(said.shape) == 3, raw=is_raw(training, goals[name], name)
+        )
+        for name, said in by_head(training).items()
+    }
+    if not auxiliary:
+        return {"loss": each[MAIN]}
+    weights = {MAIN: 1.0, **{one.head: one.weight for one in auxiliary}}
+    return {"loss": each, "loss_weights": weights}
 
 
 def loss(objective: Objective, *, members: bool, raw: bool = True) -> Any:

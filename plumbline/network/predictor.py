@@ -12,16 +12,19 @@ import numpy as np
 
 from plumbline.baselines.predictor import Predictor, require_columns
 from plumbline.errors import BundleError
-from plumbline.network import backend, layers
+from plumbline.network import layers
 from plumbline.network.architectures import Network
+from plumbline.network.compiling import jit_compile
 from plumbline.network.examples import inputs
+from plumbline.network.images import require_images, rows_together
 from plumbline.normalization.matrix import Matrix
 
 _MODEL, _COLUMNS = "model.keras", "columns.json"
 
 BATCH_ROWS = 1024
-"""Rows of every call of the network. A matrix product's last bits depend on its shape, so a
-row's score must not depend on how many rows were asked for with it."""
+"""Rows of every call of the network; fewer where its images are large. A matrix product's last
+bits depend on its shape, so a row's score must not depend on how many rows were asked for with
+it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,16 +44,19 @@ class KerasPredictor(Predictor):
         are asked for with it and in whatever order.
         """
         require_columns(matrix, self.names)
-        starts = range(0, len(matrix), BATCH_ROWS)
-        parts = [self._scores(matrix.take(slice(at, at + BATCH_ROWS))) for at in starts]
+        require_images(matrix, self.network)
+        size = rows_together(self.network, BATCH_ROWS)
+        starts = range(0, len(matrix), size)
+        parts = [self._scores(matrix.take(slice(at, at + size)), size) for at in starts]
         width = self.network.output_shape[-1]
         empty = np.empty((0, width)[: 1 + (width > 1)])
         return np.concatenate([empty, *parts])
 
-    def _scores(self, block: Matrix) -> np.ndarray:
-        padding = BATCH_ROWS - len(block)
+    def _scores(self, block: Matrix, size: int) -> np.ndarray:
+        padding = size - len(block)
         rows = {
-            name: np.pad(values, ((0, padding), (0, 0))) for name, values in inputs(block).items()
+            name: np.pad(values, [(0, padding)] + [(0, 0)] * (values.ndim - 1))
+            for name, values in inputs(block).items()
         }
         with self._alone:
             scores = self.network.predict_on_batch(rows)
@@ -80,7 +86,7 @@ class KerasPredictor(Predictor):
             network: Any = keras.saving.load_model(folder / _MODEL, compile=False, safe_mode=True)
         except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
             raise _malformed(folder, error) from error
-        network.jit_compile = backend.jit_compile()
+        network.jit_compile = jit_compile(network)
         return cls(network=network, names=tuple(columns))
 
 

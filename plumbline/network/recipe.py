@@ -28,6 +28,7 @@ class Recipe:
     hidden_activation: str
     members: int
     batch_normalization: bool
+    augmentation: tuple[str, ...]
     options: Mapping[str, Scalar]
     optimizer: str
     learning_rate: float
@@ -67,6 +68,7 @@ _COMMON: Mapping[str, Any] = MappingProxyType(
         "hidden_activation": "relu",
         "members": 1,
         "batch_normalization": True,
+        "augmentation": ("shift",),
         "optimizer": "adamw",
         "learning_rate": 1e-3,
         "l2": 0.0,
@@ -190,6 +192,7 @@ def resolve(options: NetworkSpec, table: Table, objective: Objective) -> Recipe:
     values |= course(declared, architecture)
     values = {key: values[key] for key in Recipe.__dataclass_fields__}
     values["widths"] = tuple(values["widths"])
+    values["augmentation"] = tuple(values["augmentation"])
     values["dropout"] = _rates(values["dropout"], values["widths"])
     if values["batch_size"] == "auto":
         values["batch_size"] = batch_size(table.rows)

@@ -147,15 +147,28 @@ def identity(
 ) -> str:
     """Fingerprint of what is trained, by which code, on which labels."""
     return fingerprint(
-        code=code_version("plumbline.network"),
+        code=[code_version(one) for one in ("plumbline.network", "plumbline.metrics")],
         environment=installed("keras", backend.name(), "numpy"),
         backend=backend.name(),
         recipe=recipe.plain(),
         goal=asdict(goal),
         columns=train.matrix.names,
-        labels=[hashlib.sha256(one.labels.tobytes()).hexdigest() for one in (train, val)],
+        images=train.matrix.image_shapes,
+        labels=[_digest(one.labels) for one in (train, val)],
+        auxiliary=[
+            {
+                **one.record(),
+                "name": one.name,
+                "digests": [*map(_digest, (one.targets, one.weights))],
+            }
+            for one in train.auxiliary
+        ],
         callbacks=[type(one).__name__ for one in extra],
     )
+
+
+def _digest(values: np.ndarray) -> str:
+    return hashlib.sha256(values.tobytes()).hexdigest()
 
 
 def circumstances() -> dict[str, Any]:

@@ -8,8 +8,9 @@ import numpy as np
 from plumbline.errors import TrainingError
 from plumbline.network.architectures import Network
 from plumbline.network.examples import Units
+from plumbline.network.images import rows_together
 from plumbline.network.metrics import measured
-from plumbline.network.table import Table
+from plumbline.network.table import Table, image_input
 from plumbline.network.tasks import Objective
 
 ROWS = 1024
@@ -22,7 +23,8 @@ were measured within .001, for 2 to 10 classes and 4 to 100 numbers."""
 def smoke_test(
     scoring: Network, table: Table, goal: Objective, seed: int, *, strict: bool = True
 ) -> dict[str, Any]:
-    """One forward pass on standard normal numbers and random codes, every class as often.
+    """One forward pass on standard normal numbers and random codes and pixels, every class as
+    often.
 
     Layers run as they predict, not as they train.
 
@@ -34,7 +36,7 @@ def smoke_test(
         TrainingError: an output is NaN or of another shape; the loss, where `strict`.
     """
     rows, labels = _random_rows(table, goal, seed)
-    outputs = scoring.predict_on_batch(rows)
+    outputs = _answers(scoring, rows, table, seed)
     _require_outputs(outputs, goal)
     if goal.task == "regression":
         return {"rows": ROWS}
@@ -64,6 +66,19 @@ def _random_rows(
     if goal.task == "multilabel":
         return rows, np.arange(ROWS)[:, None] // 2 ** np.arange(goal.outputs) % 2
     return rows, np.arange(ROWS) % max(2, goal.outputs)
+
+
+def _answers(scoring: Network, rows: dict[str, np.ndarray], table: Table, seed: int) -> np.ndarray:
+    """Random pixels beside the rows: the same ones in each call, which takes a part of the rows."""
+    if not table.images:
+        return scoring.predict_on_batch(rows)
+    generator, size = np.random.default_rng([seed, 1]), rows_together(scoring, ROWS)
+    images = {
+        image_input(name): generator.integers(0, 256, (size, *shape), np.uint8)
+        for name, shape in table.images.items()
+    }
+    parts = [{k: v[at : at + size] for k, v in rows.items()} for at in range(0, ROWS, size)]
+    return np.concatenate([scoring.predict_on_batch({**part, **images}) for part in parts])
 
 
 def _require_outputs(outputs: np.ndarray, goal: Objective) -> None:

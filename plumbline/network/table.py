@@ -1,6 +1,7 @@
 """What an architecture may know of the training rows before it has seen one."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -26,6 +27,10 @@ class Table:
     """Codes per category column, unknown and missing included."""
     quantiles: np.ndarray
     """Quantiles of each number at equal steps from 0 to 1: float32, shape (numbers, GRID + 1)."""
+    auxiliary: Mapping[str, int] = field(default_factory=dict)
+    """Raw outputs (count) of each column that is learned beside the label, by its name."""
+    images: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """Height, width and channels of each image column, by its name."""
 
     @classmethod
     def of(cls, train: Matrix, normalization: Normalization) -> "Table":
@@ -38,7 +43,8 @@ class Table:
     ) -> "Table":
         """The table of `rows` training rows, of which `train` holds all or a sample."""
         step = max(1, len(train) // SAMPLE_ROWS)
-        sample = np.sort(train.take(slice(None, None, step)).numeric, axis=0)
+        numbers = train.without_images().take(slice(None, None, step)).numeric
+        sample = np.sort(numbers, axis=0)
         places = np.linspace(0, max(0, len(sample) - 1), GRID + 1).round().astype(int)
         return cls(
             rows=rows or len(train),
@@ -46,6 +52,7 @@ class Table:
             category_names=train.category_names,
             cardinalities=cardinalities,
             quantiles=np.ascontiguousarray(sample[places].T),
+            images=train.image_shapes,
         )
 
     @property
@@ -70,3 +77,8 @@ class Table:
 def cardinalities(normalization: Normalization) -> tuple[int, ...]:
     """Codes per category column, unknown and missing included."""
     return tuple(FIRST_VALUE + len(one.values) for one in normalization.categories)
+
+
+def image_input(column: str) -> str:
+    """What the network calls its input of an image column."""
+    return f"image_{column}"

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.baselines.auc import delong_interval
+from plumbline.metrics.delong import delong_interval
+from plumbline.metrics.measured import per_class
 from plumbline.network import backend, hardware
 from plumbline.network.diagnosis import report
 from plumbline.network.diagnosis.findings import Finding
 from plumbline.network.examples import class_weights
 from plumbline.network.fitting import Fitted, fit, goal_of
-from plumbline.network.metrics import per_class
 from plumbline.network.predictor import KerasPredictor
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec

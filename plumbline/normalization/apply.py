@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,8 @@ import pyarrow.compute as pc
 
 from plumbline.errors import NormalizationError
 from plumbline.extract.features import FeatureTable
+from plumbline.extract.images import pixels
+from plumbline.extract.snapshot import BLOCK_ROWS
 from plumbline.normalization.columns import (
     infinities,
     numbers,
@@ -31,17 +34,20 @@ log = logging.getLogger(__name__)
 
 PARAMETERS = "normalization.json"
 
+IMAGE_BYTES = 64 * 2**20
+"""Pixels that are decoded together (bytes)."""
+
 
 def transform(normalization: Normalization, batch: pa.RecordBatch) -> Matrix:
     """Raw rows as the models read them: float64 arithmetic, float32 result.
 
     Columns are found by name and cast to the kind they had in training; others are ignored.
     NULL and NaN take the feature's `fill` and set its indicator. A category value without a
-    code becomes `UNKNOWN`, NULL becomes `MISSING`.
+    code becomes `UNKNOWN`, NULL becomes `MISSING`. Images are decoded.
 
     Raises:
         NormalizationError: a column is missing, cannot be cast, is infinite, or lies so far
-            out that float32 cannot hold it.
+            out that float32 cannot hold it; or an image cannot be read.
     """
     require_columns(batch, normalization.columns)
     raw = numbers(batch, normalization.number_columns)
@@ -57,7 +63,24 @@ def transform(normalization: Normalization, batch: pa.RecordBatch) -> Matrix:
         codes=_codes(normalization, batch),
         numeric_names=normalization.numeric_names,
         category_names=normalization.category_names,
+        images={one.name: pixels(batch.column(one.name), one) for one in normalization.images},
     )
+
+
+def block_rows(normalization: Normalization) -> int:
+    """Rows to transform together: a block of the snapshot, or fewer where images are large."""
+    size = sum(one.bytes for one in normalization.images)
+    return max(1, min(BLOCK_ROWS, IMAGE_BYTES // max(1, size)))
+
+
+def matrices(rows: Rows, normalization: Normalization) -> Iterator[Matrix]:
+    """One side of the split, transformed, a block at a time.
+
+    Raises:
+        NormalizationError: as `transform`.
+    """
+    for batch in rows.batches(normalization.columns, block_rows(normalization)):
+        yield transform(normalization, batch)
 
 
 def load_matrix(rows: Rows, normalization: Normalization) -> Matrix:
@@ -69,12 +92,14 @@ def load_matrix(rows: Rows, normalization: Normalization) -> Matrix:
     count = rows.count
     numeric = np.empty((count, len(normalization.numeric_names)), dtype=np.float32)
     codes = np.empty((count, len(normalization.category_names)), dtype=np.int32)
+    images = {one.name: np.empty((count, *one.shape), np.uint8) for one in normalization.images}
     progress = Progress(log, f"transforming {type(rows).__name__}", count)
     start = 0
-    for batch in rows.batches(normalization.columns):
-        part = transform(normalization, batch)
+    for part in matrices(rows, normalization):
         numeric[start : start + len(part)] = part.numeric
         codes[start : start + len(part)] = part.codes
+        for name, values in part.images.items():
+            images[name][start : start + len(part)] = values
         start += len(part)
         progress.advance(len(part))
     return Matrix(
@@ -82,6 +107,7 @@ def load_matrix(rows: Rows, normalization: Normalization) -> Matrix:
         codes=codes,
         numeric_names=normalization.numeric_names,
         category_names=normalization.category_names,
+        images=images,
     )
 
 

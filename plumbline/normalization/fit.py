@@ -6,9 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from plumbline.errors import LeakageError, NormalizationError
+from plumbline.errors import NormalizationError
 from plumbline.extract.features import FeatureTable
 from plumbline.extract.snapshot import BLOCK_ROWS
+from plumbline.leakage import require_side
 from plumbline.normalization.columns import number, require_finite
 from plumbline.normalization.moments import CELL_ROWS, TINY_UNIT, Moments, cells, extended, nothing
 from plumbline.normalization.parameters import Normalization, QuantileSample, Vocabulary
@@ -47,7 +48,7 @@ def fit(
         NormalizationError: a value is infinite or not a number, a spread exceeds float64,
             or no feature is left.
     """
-    _require_train(train)
+    require_side(train, TrainRows, "fitted by a normalization")
     sample = sampling(train.count) if options.method in ("robust", "quantile") else None
     numeric = _scaled_columns(train, _named(features, "numeric"), options.method, sample, rows)
     categories, dropped = _vocabularies(
@@ -62,6 +63,7 @@ def fit(
         indicators=tuple(one.name for one in numeric if one.indicator),
         dropped={one.name: one.dropped for one in numeric if one.dropped} | dropped,
         sample=sample and QuantileSample(rows=sample.rows, of=sample.of, exact=sample.exact),
+        images=features.images,
     )
     _require_features(fitted)
     return fitted
@@ -149,17 +151,8 @@ def _named(features: FeatureTable, kind: str) -> list[str]:
     return [feature.name for feature in features.features if feature.kind == kind]
 
 
-def _require_train(train: object) -> None:
-    if not isinstance(train, TrainRows):
-        raise LeakageError(
-            f"a normalization was about to be fitted on {type(train).__name__}",
-            expected="TrainRows, from Split.train()",
-            remedy="fit on the training rows only",
-        )
-
-
 def _require_features(fitted: Normalization) -> None:
-    if not fitted.columns:
+    if not fitted.tabular.columns:
         reasons = ", ".join(f"{name}: {reason}" for name, reason in fitted.dropped.items())
         raise NormalizationError(
             f"no feature says anything in the {fitted.row_count:,} training rows ({reasons})",

@@ -1,7 +1,7 @@
 """A fitted normalization, and its two lossless forms: JSON, and a row of the registry."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plumbline.extract.images import ImageColumn
 from plumbline.versions import DatasetVersion, NormalizationVersion, SplitVersion
 
 
@@ -76,6 +77,8 @@ class Normalization:
     """Reason by feature, for those that say nothing in training."""
     sample: QuantileSample | None
     """None where the method needs no quantiles."""
+    images: tuple[ImageColumn, ...] = ()
+    """Columns whose files are decoded for networks. Nothing is fitted on them."""
 
     @cached_property
     def numeric_names(self) -> tuple[str, ...]:
@@ -97,7 +100,13 @@ class Normalization:
     @property
     def columns(self) -> tuple[str, ...]:
         """Raw columns that a transform reads."""
-        return (*self.number_columns, *self.category_names)
+        images = (one.name for one in self.images)
+        return (*self.number_columns, *self.category_names, *images)
+
+    @property
+    def tabular(self) -> "Normalization":
+        """The same of numbers and categories, without images: what trees read."""
+        return replace(self, images=()) if self.images else self
 
     def numbers(self, field: str) -> np.ndarray:
         """One statistic of all numeric features: float64, shape (len(numeric),)."""
@@ -115,7 +124,10 @@ class Normalization:
 
     def to_json(self) -> dict[str, Any]:
         """As JSON types. Python writes the shortest decimals that read back to the same bits."""
-        return _as_json(asdict(self))
+        record = _as_json(asdict(self))
+        if not self.images:  # as it was before there were any
+            del record["images"]
+        return record
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Normalization":
@@ -133,6 +145,7 @@ class Normalization:
             indicators=tuple(record["indicators"]),
             dropped=dict(record["dropped"]),
             sample=QuantileSample(**sample) if sample else None,
+            images=tuple(ImageColumn(**one) for one in record.get("images", ())),
         )
 
 

@@ -32,6 +32,8 @@ from plumbline.split.split import Split
 
 log = logging.getLogger(__name__)
 
+_CORRECT = "correct the values, or leave them NULL"
+
 MODEL = "model"
 CARD = "card.md"
 
@@ -59,13 +61,21 @@ class Bundle:
             BundleError: a column is missing, of another type, or holds what it cannot.
         """
         rows = conform(batch, self.manifest.inputs, self.schema, where=where, first_row=first_row)
+        size = apply.block_rows(self.normalization)
+        parts = [
+            self._scores(rows.slice(at, size), where, first_row + at)
+            for at in range(0, max(1, rows.num_rows), size)
+        ]
+        return np.concatenate(parts)
+
+    def _scores(self, rows: pa.RecordBatch, where: str, first_row: int) -> np.ndarray:
         try:
             return self.predictor.predict(apply.transform(self.normalization, rows))
         except NormalizationError as error:
             raise BundleError(
-                f"{where}: {error.found}",
+                f"{_placed(where, error, first_row)}: {error.found}",
                 expected=error.expected,
-                remedy="correct the values, or leave them NULL",
+                remedy="correct the images" if "images" in error.values else _CORRECT,
                 **error.values,
             ) from error
 
@@ -92,6 +102,8 @@ def build(
     Raises:
         BundleError: what was written does not reproduce the predictor's scores.
     """
+    if evaluation.winner != "network":
+        normalization = normalization.tabular
     inputs = raw_inputs(split.snapshot, normalization)
     names = [one.name for one in inputs]
     rows = golden.choose(split.validation(), names, spec.release.golden_rows)
@@ -143,6 +155,12 @@ def load_bundle(folder: Path) -> Bundle:
     _require_golden(bundle, rows, expected)
     log.info("bundle %s verifies: %d files", folder, len(described.files) + 1)
     return bundle
+
+
+def _placed(where: str, error: NormalizationError, first_row: int) -> str:
+    """Where a value stands that was refused, as far as that is known."""
+    place = error.values.get("place")
+    return f"{where}, row {first_row + place}" if isinstance(place, int) else where
 
 
 def _normalization(folder: Path, described: Manifest) -> Normalization:

@@ -14,6 +14,7 @@ from plumbline.release.manifest import Manifest
 from plumbline.release.markdown import block, bullets, code, names, table
 from plumbline.release.treatments import treatments
 from plumbline.spec import PipelineSpec
+from plumbline.spec.metrics import METRICS
 from plumbline.split.split import Split
 
 
@@ -72,7 +73,8 @@ def _details(facts: Facts) -> Iterator[str]:
 
 def _use(facts: Facts) -> Iterator[str]:
     yield facts.spec.description or "Nothing is declared under `description`."
-    yield "To score raw rows, Parquet or CSV, with the columns listed under Training data:"
+    forms = "Parquet" if any(one.image for one in facts.manifest.inputs) else "Parquet or CSV"
+    yield f"To score raw rows, {forms}, with the columns listed under Training data:"
     yield block("plumbline predict BUNDLE rows.parquet scored.parquet", "sh")
     yield (
         "It adds `score`, the probability, and `predicted`, which is 1 where the score is at "
@@ -89,8 +91,9 @@ def _metrics(facts: Facts) -> Iterator[str]:
     yield bullets(
         f"Reported: {names(manifest.metrics['test'])}, with {_percent(evaluation)} intervals",
         f"Threshold: {manifest.threshold!r}, chosen on the validation rows",
-        f"A network is released if the {_percent(evaluation)} interval of its gain in test AUC "
-        f"over the best baseline lies above {facts.spec.evaluation.minimum_gain:g}",
+        f"A network is released if the {_percent(evaluation)} interval of its gain in test "
+        f"{_deciding(evaluation)} over the best baseline lies above "
+        f"{evaluation.comparison['minimum_gain']:g}",
     )
 
 
@@ -153,12 +156,13 @@ def _analyses(facts: Facts) -> Iterator[str]:
     evaluation = facts.evaluation
     winner = evaluation.candidates[evaluation.winner]
     yield f"{evaluation.decision}: {evaluation.reason}."
-    yield f"ROC AUC with {_percent(evaluation)} intervals; {evaluation.winner} is released:"
+    name = _deciding(evaluation)
+    yield f"Compared by {name}, {_percent(evaluation)} intervals; {evaluation.winner} is released:"
     candidates = [
         (
             kind,
-            _interval(scores["val"]["roc_auc"]),
-            _interval(scores["test"]["roc_auc"]),
+            _interval(scores["val"][evaluation.metric]),
+            _interval(scores["test"][evaluation.metric]),
             code(scores["model_version"][:12]),
         )
         for kind, scores in evaluation.candidates.items()
@@ -183,7 +187,7 @@ def _ethics(facts: Facts) -> Iterator[str]:
 def _caveats(facts: Facts) -> Iterator[str]:
     several = facts.test_reads > 1
     yield bullets(
-        "Intervals treat rows as independent of each other",
+        f"Intervals treat {_independent(facts)} as independent of each other",
         "The threshold was chosen for accuracy, which takes both kinds of error as equally bad",
         *["The test rows were opened before; intervals do not allow for that"] * several,
         *["The split is not by time; how scores hold on later rows is not measured"]
@@ -214,6 +218,15 @@ def _outcome(manifest: Manifest) -> str:
 
 def _interval(measured: dict[str, float]) -> str:
     return "{value:.4f} ({low:.4f} to {high:.4f})".format(**measured)
+
+
+def _deciding(evaluation: Evaluation) -> str:
+    return METRICS[evaluation.metric].title
+
+
+def _independent(facts: Facts) -> str:
+    group = facts.split.group
+    return "rows" if group is None else f"groups by {code(group)}, which were drawn whole,"
 
 
 def _percent(evaluation: Evaluation) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from plumbline.evaluation.evaluate import Evaluation
 from plumbline.extract.snapshot import Column, Snapshot
@@ -11,6 +11,7 @@ from plumbline.release import provenance
 from plumbline.release.manifest import (
     Element,
     Golden,
+    Image,
     Input,
     Interval,
     Kind,
@@ -19,7 +20,7 @@ from plumbline.release.manifest import (
     Versions,
 )
 from plumbline.release.predictors import TOLERANCE
-from plumbline.release.treatments import UNUSUAL
+from plumbline.release.treatments import unusual
 from plumbline.spec import PipelineSpec
 
 
@@ -30,12 +31,26 @@ def raw_inputs(snapshot: Snapshot, normalization: Normalization) -> tuple[Input,
             name=column.name,
             postgres_type=column.postgres_type,
             arrow_type=column.arrow_type,
-            kind="category" if column.name in normalization.category_names else "numeric",
+            kind=_kind(column.name, normalization),
             element=_element(column, snapshot),
+            image=_image(column.name, normalization),
         )
         for column in snapshot.columns
         if column.name in normalization.columns
     )
+
+
+def _kind(name: str, normalization: Normalization) -> Literal["numeric", "category", "image"]:
+    if name in normalization.number_columns:
+        return "numeric"
+    return "category" if name in normalization.category_names else "image"
+
+
+def _image(name: str, normalization: Normalization) -> Image | None:
+    for one in normalization.images:
+        if one.name == name:
+            return Image(**{key: value for key, value in vars(one).items() if key != "name"})
+    return None
 
 
 def _element(column: Column, snapshot: Snapshot) -> Element | None:
@@ -70,15 +85,19 @@ def describe(
         positive_label=spec.source.positive_label,
         threshold=scores["threshold"],
         inputs=inputs,
-        unusual_values=UNUSUAL,
+        unusual_values=unusual(inputs),
         metrics={side: _intervals(scores[side]) for side in ("val", "test")},
         confidence=evaluation.confidence,
         verdict=Verdict(decision=evaluation.decision, reason=evaluation.reason),
-        environment=provenance.environment(),
+        environment=provenance.environment(*_decoders(inputs)),
         git=provenance.commit(root),
         golden=Golden(rows=golden_rows, tolerance=TOLERANCE[kind]),
         files={},
     )
+
+
+def _decoders(inputs: tuple[Input, ...]) -> list[str]:
+    return ["pillow"] if any(one.image for one in inputs) else []
 
 
 def _intervals(metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Interval]:

@@ -48,15 +48,28 @@ class Element:
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
+class Image:
+    """What an image has to be: see `plumbline.spec.ImageSpec`."""
+
+    height: int
+    width: int
+    channels: int
+    resize: bool
+    nulls: str
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
 class Input:
     """A raw column that the model reads."""
 
     name: str
     postgres_type: str
     arrow_type: str
-    kind: Literal["numeric", "category"]
+    kind: Literal["numeric", "category", "image"]
     element: Element | None = None
     """Set where the extract has an array; rows may come with it whole."""
+    image: Image | None = None
+    """Set where it is one."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
@@ -124,6 +137,9 @@ _adapter = TypeAdapter(Manifest)
 def render(manifest: Manifest) -> str:
     """The manifest's text, closed by a digest of its own content."""
     content = _adapter.dump_python(manifest, mode="json")
+    for one in content["inputs"]:
+        if one["image"] is None:  # as it was before there were any
+            del one["image"]
     sealed = {**content, "sha256": fingerprint(manifest=content)}
     return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

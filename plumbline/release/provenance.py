@@ -14,10 +14,14 @@ SECONDS = 10
 BACKEND = "keras_backend"
 
 
-def environment() -> dict[str, str]:
-    """Versions of what trains and scores, by distribution; and Keras' backend."""
+def environment(*further: str) -> dict[str, str]:
+    """Versions of what trains and scores, by distribution; and Keras' backend.
+
+    further: distributions that this model needs, and others do not.
+    """
     backend = keras_backend()
-    versions = installed("keras", backend, "scikit-learn", "xgboost", "numpy", "pyarrow")
+    always = ("keras", backend, "scikit-learn", "xgboost", "numpy", "pyarrow")
+    versions = installed(*always, *further)
     return {**versions, BACKEND: backend}
 
 

@@ -150,6 +150,13 @@ def _fits(values: pa.Array, wanted: pa.DataType) -> bool:
     return True
 
 
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether a column holds bytes, whichever of Arrow's types it has."""
+    types = pa.types
+    variable = types.is_binary(kind) or types.is_large_binary(kind) or types.is_binary_view(kind)
+    return variable or types.is_fixed_size_binary(kind)
+
+
 def _family(kind: pa.DataType) -> str:
     types = pa.types
     if types.is_dictionary(kind):
@@ -160,6 +167,7 @@ def _family(kind: pa.DataType) -> str:
         "number": (types.is_integer, types.is_floating, types.is_decimal),
         "text": (types.is_string, types.is_large_string, types.is_string_view),
         "date": (types.is_date,),
+        "bytes": (is_bytes,),
     }
     return next(
         (name for name, tests in families.items() if any(t(kind) for t in tests)), str(kind)

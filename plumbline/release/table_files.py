@@ -15,6 +15,7 @@ from pyarrow import csv as arrow_csv
 
 from plumbline.errors import BundleError
 from plumbline.release import csv_rows
+from plumbline.release.raw import is_bytes
 
 Format = Literal["parquet", "csv"]
 FORMATS: dict[str, Format] = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv"}
@@ -50,6 +51,7 @@ class Source:
     @property
     def schema(self) -> pa.Schema:
         """Names and types of what `batches` yields."""
+        _require_text(self.path, self.types)
         with _readable(self.path):
             if format_of(self.path) == "csv":
                 return csv_rows.header(self.path, self.types)
@@ -76,6 +78,7 @@ def writing(target: Path, schema: pa.Schema) -> Iterator[Writer]:
     Raises:
         BundleError: the folder is missing or cannot be written, or CSV cannot hold a column.
     """
+    _require_text(target, schema)
     draft = target.with_name(f".{target.name}.{os.getpid()}.{uuid.uuid4().hex}")
     try:
         with _writable(target):
@@ -84,6 +87,18 @@ def writing(target: Path, schema: pa.Schema) -> Iterator[Writer]:
             draft.replace(target)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _require_text(path: Path, schema: pa.Schema) -> None:
+    """Refuse bytes in CSV: text has no place for them, and programs write them in many ways."""
+    names = [one.name for one in schema if is_bytes(one.type)]
+    if names and format_of(path) == "csv":
+        raise BundleError(
+            f"{path} is a CSV file, and {', '.join(map(repr, names))} holds bytes",
+            expected="a Parquet file, which holds images as they are",
+            remedy="give Parquet instead",
+            columns=names,
+        )
 
 
 def _writer(draft: Path, form: Format, schema: pa.Schema) -> Writer:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from plumbline.normalization.matrix import MISSING, UNKNOWN
 from plumbline.normalization.parameters import Normalization, NumericFeature, Vocabulary
-from plumbline.release.manifest import Input
+from plumbline.release.manifest import Image, Input
 from plumbline.release.markdown import code
 
 _SCALED = {
@@ -32,6 +32,18 @@ UNUSUAL = {
 """What becomes of each unusual value, in training as in scoring. A refusal names the column,
 and no row of the batch is scored."""
 
+UNUSUAL_IMAGES = {
+    "NULL in an image": "is refused, or black where the declaration says so",
+    "an image of another size": "is refused, or resized where the declaration says so",
+    "bytes that are no image, or one that its channels would not hold": "are refused",
+}
+"""The same of images."""
+
+
+def unusual(inputs: Sequence[Input]) -> dict[str, str]:
+    """What becomes of each unusual value in these columns."""
+    return UNUSUAL | (UNUSUAL_IMAGES if any(one.image for one in inputs) else {})
+
 
 def treatments(inputs: Sequence[Input], normalization: Normalization) -> list[Row]:
     """Column, PostgreSQL type, kind and treatment of each input."""
@@ -42,7 +54,9 @@ def treatments(inputs: Sequence[Input], normalization: Normalization) -> list[Ro
             code(one.name),
             one.postgres_type,
             one.kind,
-            _category(categories[one.name])
+            _image(one.image)
+            if one.image
+            else _category(categories[one.name])
             if one.kind == "category"
             else _number(one.name, numeric.get(one.name), normalization),
         )
@@ -56,6 +70,12 @@ def _number(name: str, feature: NumericFeature | None, normalization: Normalizat
     scaled = _SCALED[normalization.method].format(center=feature.center, scale=feature.scale)
     indicator = ", flagged by a 0/1 column" * (name in normalization.indicators)
     return f"{scaled}; NULL becomes {feature.fill:.6g}{indicator}"
+
+
+def _image(image: Image) -> str:
+    size = f"{image.width} x {image.height} pixels of {image.channels} channels"
+    other = "others are resized" if image.resize else "no other size"
+    return f"{size}, {other}; NULL is {image.nulls}"
 
 
 def _category(vocabulary: Vocabulary) -> str:

@@ -6,12 +6,12 @@ from functools import cached_property
 from typing import Any
 
 from plumbline.network.examples import Examples
-from plumbline.network.metrics import GREATER_IS_BETTER
 from plumbline.network.recipe import Recipe, resolve
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective
 from plumbline.search.space import Space, applied, merged, space
 from plumbline.spec import NetworkSpec, SearchSpec
+from plumbline.spec.metrics import GREATER_IS_BETTER
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,13 +26,13 @@ _SHAPE: Space = {
 }
 _EMBEDDED: Space = {
     "embedding_width": Range(low=8, high=32, scale="linear"),
-    "bins": Range(low=4, high=128),
+    "bins": Range(low=2, high=128),
 }
 _TABM: Space = {
     **_SHAPE,
     **_EMBEDDED,
     "learning_rate": Range(low=1e-4, high=5e-3),
-    "weight_decay": Range(low=1e-6, high=1e-1),
+    "weight_decay": Range(low=1e-4, high=1e-1),
 }
 OWN: Space = {"learning_rate": Range(low=1e-5, high=1e-2)}
 """Of a user's architecture, of which nothing else is known."""
@@ -65,8 +65,9 @@ SPACES: Mapping[str, Space] = MappingProxyType(
     }
 )
 """Where nothing else is declared. After the spaces that the published results were tuned in:
-Gorishniy et al. 2021 (resnet, dense) and 2024 (tabm), Holzmüller et al. 2024 (realmlp); narrower
-than there where a width would only be slow on a CPU. The members of an ensemble stay."""
+Gorishniy et al. 2021 (resnet, dense) and 2024 (tabm), Holzmüller et al. 2024 (realmlp, which is
+theirs); widths end at 512, which is slow enough on a CPU, and no weight decay of exactly 0 is
+drawn where it has a range. The members of an ensemble stay."""
 
 
 def space(options: NetworkSpec, declared: SearchSpec, recipe: Recipe) -> Space:

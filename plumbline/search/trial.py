@@ -1,9 +1,7 @@
 """One trial: a network trained with drawn options, watched, and given up where it lags."""
 
-import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -41,8 +39,7 @@ def run(
         study.tell(trial, **told)
 
     try:
-        with _without_advice_on_tracing():
-            value = _trained(problem, trial, values)
+        value = _trained(problem, trial, values)
     except optuna.TrialPruned:
         end(state=optuna.trial.TrialState.PRUNED)
     except FAILURES as error:
@@ -64,21 +61,6 @@ def _trained(problem: Problem, trial: "optuna.Trial", values: Mapping[str, Any])
         extra=[_watch(trial, f"val_{problem.metric}")],
     )
     return fitted.history[f"val_{problem.metric}"][fitted.best_epoch - 1]
-
-
-@contextmanager
-def _without_advice_on_tracing() -> Iterator[None]:
-    """TensorFlow wonders at so many compiled functions; here each trial is a network of its own."""
-
-    def unasked(record: logging.LogRecord) -> bool:
-        return "triggered tf.function retracing" not in str(record.msg)
-
-    advisor = logging.getLogger("tensorflow")
-    advisor.addFilter(unasked)
-    try:
-        yield
-    finally:
-        advisor.removeFilter(unasked)
 
 
 def _watch(trial: "optuna.Trial", metric: str) -> Any:

@@ -18,7 +18,7 @@ class Compared:
     """The columns in which rows are compared."""
 
     columns: tuple[str, ...]
-    """All features, and images, which are features to be."""
+    """All features, and images."""
     near: frozenset[str]
     """Those of them in which nearly equal values count as equal."""
 

@@ -50,6 +50,7 @@ def open_test(
         assignment=split.assignment,
         coding=split.coding,
         weight=split.weight,
+        group=split.group,
         minted=_mint,
     )
 

@@ -6,7 +6,7 @@ type-check, and does not run.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import InitVar, dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -47,6 +47,8 @@ class Rows:
     coding: LabelCoding
     weight: str | None = None
     """The column that says what a row counts for; None: all alike."""
+    group: str | None = None
+    """The column whose equal values hang together; None: rows are independent."""
     minted: InitVar[object]
     """Checked, never kept: rows cannot be made from other rows."""
 
@@ -98,6 +100,19 @@ class Rows:
             return None
         parts = [weights.numbers(one.column(0), self.weight) for one in self.batches([self.weight])]
         return np.concatenate([np.empty(0), *parts]).astype(np.float32)
+
+    def groups(self) -> np.ndarray | None:
+        """Which group each row of this side is of, in order: codes from 0, shape (count,).
+
+        None where no column says so.
+        """
+        if self.group is None:
+            return None
+        parts = [one.column(0) for one in self.batches([self.group])]
+        if not parts:
+            return np.empty(0, np.int64)
+        encoded: Any = pa.chunked_array(parts).combine_chunks().dictionary_encode()
+        return encoded.indices.to_numpy().astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,6 +42,8 @@ class Split:
     assignment_digest: str
     weight: str | None = None
     """The column that says what a row counts for; None: all alike."""
+    group: str | None = None
+    """The column whose equal values are on one side; None: rows are independent."""
 
     def train(self) -> TrainRows:
         return TrainRows(**self._parts, minted=_mint)
@@ -51,7 +53,7 @@ class Split:
 
     @property
     def _parts(self) -> dict[str, Any]:
-        names = ("snapshot", "assignment", "coding", "weight")
+        names = ("snapshot", "assignment", "coding", "weight", "group")
         return {name: getattr(self, name) for name in names}
 
     @property
@@ -104,6 +106,7 @@ def load(folder: Path, snapshot: Snapshot, spec: PipelineSpec, version: SplitVer
         certificate=certificate,
         assignment_digest=certificate["assignment_digest"],
         weight=spec.source.weight,
+        group=spec.source.group,
     )
 
 

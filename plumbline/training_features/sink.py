@@ -90,12 +90,14 @@ def write(split: Split, normalization: Normalization, table: str, postgres: Post
     """Write the training and validation rows into `table` (schema.table), in one transaction.
 
     The table is made if there is none. If it holds as many rows of this normalization as
-    there are, nothing is written; if it holds another number, they are written anew.
+    there are, nothing is written; if it holds another number, they are written anew. It holds
+    no images.
 
     Raises:
         SpecError: the table has other columns, or the login may not make or fill it.
         NormalizationError: as `transform`.
     """
+    normalization = normalization.tabular
     sides = {"train": split.train(), "val": split.validation()}
     counts = {name: rows.count for name, rows in sides.items()}
     target = sql.Identifier(*table.split("."))

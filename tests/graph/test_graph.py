@@ -8,8 +8,8 @@ import pytest
 from conftest import fresh_database
 from small_pipeline import make_source, run, small_spec
 
-from plumbline.chain import STAGES
 from plumbline.registry import Registry
+from plumbline.stages import STAGES
 from plumbline.summary import summary
 
 # The guard drill has a job of its own.

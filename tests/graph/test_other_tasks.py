@@ -1,4 +1,4 @@
-"""Pipelines of other tasks than binary: from the source to a network, without gate or release."""
+"""Pipelines of other tasks than binary: from the source to a network, behind its gate."""
 
 import json
 from pathlib import Path
@@ -14,7 +14,10 @@ from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
 
-STAGES = ["snapshot", "split", "audit", "version_diff", "normalization", "network"]
+STAGES = [
+    *("snapshot", "split", "audit", "version_diff", "normalization"),
+    *("floor", "random_forest", "xgboost", "baseline_gate", "network"),
+]
 
 SOURCES: dict[str, dict[str, Any]] = {
     "regression": {"label": "amount", "task": "regression", "drop": ["side", "customer", "bought"]},
@@ -44,8 +47,11 @@ def materializations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMat
     return {e.asset_key.path[-1]: e.materialization for e in events}
 
 
+MAIN = {"regression": "rmse", "multiclass": "accuracy", "multilabel": "auc"}
+
+
 @pytest.mark.parametrize("task", list(SOURCES))
-def test_a_network_is_trained_without_a_gate(task, project, instance, module_postgres):
+def test_a_network_is_trained_behind_an_open_gate(task, project, instance, module_postgres):
     result = run(declared(task), project, instance)
     assert result.success
     recorded = materializations(result)
@@ -56,9 +62,44 @@ def test_a_network_is_trained_without_a_gate(task, project, instance, module_pos
     assert "val_auc_low" not in network
     assert "data:image/png" in str(network["learning_curves"].value)
     assert ("classes" in network) == (task != "regression")
-    (row,) = Registry.open(module_postgres).rows("model_versions", pipeline=task)
-    assert (row["kind"], row["hyperparameters"]["task"]) == ("network", task)
-    assert len(row["normalization_version"]) == 64
+    rows = Registry.open(module_postgres).rows("model_versions", pipeline=task)
+    assert {row["kind"] for row in rows} == {"floor", "random_forest", "xgboost", "network"}
+    assert {len(row["normalization_version"]) for row in rows} == {64}
+    (trained,) = (row for row in rows if row["kind"] == "network")
+    assert trained["hyperparameters"]["task"] == task
+    for kind in ("floor", "random_forest", "xgboost"):
+        shown = recorded[kind].metadata
+        ends = [shown[f"val_{MAIN[task]}{end}"].value for end in ("_low", "", "_high")]
+        assert ends == sorted(ends)
+        assert shown["bytes"].value > 0
+    gate = recorded["baseline_gate"].metadata
+    assert gate["decision"].value == "OPEN"
+    assert MAIN[task] in str(gate["candidates"].value)
+    assert "| max_network_cost | none | none | OPEN |" in str(gate["rules"].value)
+
+
+def test_a_gate_that_closes_withholds_the_network(project, instance, module_postgres):
+    """On what the run before it made: a score that is good enough, and a signed refusal."""
+    both = {"sufficient_score": 1000, "early_stopping": True}
+    sufficient = declared("regression", baselines=both)
+    gate = {"network": "never", "reason": "too dear", "author": "ada@example.org"}
+    refused = declared("multiclass", gate={**gate, "max_network_cost": 1e-9})
+    for spec, told in (
+        (sufficient, "already meets sufficient_score 1000 (val RMSE"),
+        (refused, "ada@example.org declared network: never (too dear); the rules say CLOSED"),
+    ):
+        result = run(spec, project, instance)
+        assert result.success
+        recorded = materializations(result)
+        assert recorded["network"].metadata["status"].value == "withheld"
+        assert told in str(recorded["network"].metadata["reason"].value)
+        beside = recorded["xgboost"].metadata.get("early_stopping")
+        assert (beside is not None) == (spec is sufficient)
+    registry = Registry.open(module_postgres)
+    verdict = registry.rows("verdicts", pipeline="multiclass", stage="baseline_gate")[-1]
+    assert verdict["evidence"]["override"] == gate
+    assert verdict["evidence"]["cost"]["facts"]["epochs"] == 2
+    assert "s of training are above max_network_cost" in verdict["reason"]
 
 
 def test_the_training_is_recorded_with_its_weights(project, instance):
@@ -88,14 +129,15 @@ def test_several_labels_are_told_on_every_side_and_are_no_features(
 
 
 @pytest.mark.parametrize("task", list(SOURCES))
-def test_the_description_says_that_there_is_no_gate(task, project):
+def test_the_graph_ends_with_the_network(task, project):
     shared = dg.Definitions(resources={"plumbline": PlumblineResource()})
     declarations = pipeline_definitions(declared(task), project)
     graph = dg.Definitions.merge(declarations, shared).resolve_asset_graph()
     keys = {node.key.path[-1] for node in graph.asset_nodes}
-    assert not keys & {"xgboost", "baseline_gate", "evaluation", "release", "predictions"}
+    assert not keys & {"optimism", "evaluation", "release", "predictions"}
     network = graph.get(dg.AssetKey([task, "network"]))
-    assert "without a gate" in (network.description or "")
+    assert "only if the gate is open" in (network.description or "")
+    assert dg.AssetKey([task, "baseline_gate"]) in network.parent_keys
 
 
 def test_the_elements_of_an_array_are_labels(project, instance):

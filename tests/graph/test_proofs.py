@@ -121,6 +121,7 @@ def test_the_command_proves_it_again(proved, project, monkeypatch, words):
         ["normalization", "leakage_proof", "holds"],
         ["normalization", "independent_statistics", "holds"],
         ["normalization", "scaled_range", "holds"],
+        ["floor", "leakage_proof", "holds"],
         ["random_forest", "leakage_proof", "holds"],
         ["xgboost", "leakage_proof", "holds"],
     ]
@@ -137,7 +138,7 @@ def test_the_command_fails_with_a_proof(proved, project, monkeypatch):
     monkeypatch.setattr(leakage, "prove", failing)
     result = prove(project, monkeypatch)
     assert result.exit_code == 1
-    assert result.output.count("FAILED") == 2
+    assert result.output.count("FAILED") == 3
 
 
 def test_the_command_says_what_is_missing(proved, project, monkeypatch):

@@ -10,12 +10,13 @@ from small_pipeline import run, small_spec
 
 from assets.resources import PlumblineResource
 from pipelines.training_pipeline import pipeline_definitions
-from plumbline.chain import STAGES, Chain, stage_code_version, stages
+from plumbline.chain import Chain
 from plumbline.errors import LeakageError
 from plumbline.registry import Registry
 from plumbline.search import search
 from plumbline.search.result import SEARCH, SearchResult
 from plumbline.spec import PipelineSpec
+from plumbline.stages import STAGES, stage_code_version, stages
 from plumbline.versions import DatasetVersion, code_version
 
 pytestmark = [
@@ -80,10 +81,11 @@ def test_a_search_stands_between_gate_and_network(project):
     assert list(stages(searching())).index("network_search") < list(STAGES).index("network") + 1
 
 
-def test_a_search_stands_before_an_ungated_network(project):
+def test_a_search_of_another_task_stands_behind_the_gate_too(project):
     regression = searching(source={"task": "regression", "label": "amount", "drop": ["bought"]})
     graph = nodes(regression, project)
-    assert {key.path[-1] for key in graph["network_search"].parent_keys} == {"normalization"}
+    before = {key.path[-1] for key in graph["network_search"].parent_keys}
+    assert before == {"normalization", "baseline_gate"}
 
 
 def test_a_search_changes_the_versions_of_search_and_network_only(project):

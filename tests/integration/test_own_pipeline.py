@@ -111,7 +111,7 @@ def test_two_files_are_a_pipeline(project, script):
     assert [facts["split"][f"{side}_rows"] for side in ("train", "val", "test")] == [900, 300, 300]
     assert facts["verdict"]["decision"] in ("NETWORK", "BASELINE", "INCONCLUSIVE")
     for candidate in facts["candidates"]:
-        score = candidate["test"]["roc_auc"]
+        score = candidate["test"]["auc"]
         assert 0 <= score["low"] <= score["value"] <= score["high"] <= 1
     verified = script("verify", "returns", "--dataset-version", "v1")
     assert verified.returncode == 0, verified.stdout

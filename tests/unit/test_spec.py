@@ -33,6 +33,14 @@ def test_several_labels_are_columns_or_elements_of_an_array():
     assert columns.source.label_columns == array.source.label_columns == ("a", "b")
 
 
+def test_a_score_that_is_good_enough_is_one_of_the_metric_that_is_compared():
+    numbers = SOURCE | {"task": "regression"}
+    dollars = spec(source=numbers, baselines={"sufficient_score": 1200})
+    assert dollars.baselines.sufficient_score == 1200
+    losses = spec(evaluation={"metric": "log_loss"}, baselines={"sufficient_score": 1.2})
+    assert losses.baselines.sufficient_score == 1.2
+
+
 def test_a_temporal_split_reads_dates_and_moments():
     split = {
         "policy": "temporal",
@@ -116,6 +124,29 @@ def test_a_temporal_split_reads_dates_and_moments():
             "training_features",
             "one label per row",
         ),
+        (
+            {"baselines": {"sufficient_score": 1.2}},
+            "",
+            "baselines.sufficient_score is 1.2, and models are compared by auc; give a number "
+            "above 0 and below 1",
+        ),
+        (
+            {
+                "source": SOURCE | {"task": "regression"},
+                "baselines": {"sufficient_score": 0},
+            },
+            "",
+            "compared by rmse; give a number above 0",
+        ),
+        ({"gate": {"network": "never"}}, "gate", "'never' without reason and author"),
+        (
+            {"gate": {"network": "always", "reason": "to see one", "author": " "}},
+            "gate",
+            "'always' without author",
+        ),
+        ({"gate": {"reason": "x", "author": "y"}}, "gate", "it is 'auto'; leave them out"),
+        ({"gate": {"network": "perhaps"}}, "gate.network", "'always', 'auto' or 'never'"),
+        ({"gate": {"max_network_cost": 0}}, "gate.max_network_cost", "greater than 0"),
         ({"name": "No Name"}, "name", "lower-case"),
         ({"schedule": {"cron": "0 3 * * *", "tz": "UTC"}}, "schedule.tz", "Allowed here: cron,"),
     ],

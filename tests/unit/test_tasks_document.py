@@ -4,9 +4,9 @@ import re
 from pathlib import Path
 from typing import Any, get_args
 
-from plumbline.network.metrics import GREATER_IS_BETTER
 from plumbline.spec import Task
-from plumbline.spec.tasks import AREAS_UP_TO, SUITED, TOP_FROM
+from plumbline.spec.metrics import AREAS_UP_TO, GREATER_IS_BETTER, TOP_FROM
+from plumbline.spec.tasks import SUITED
 
 PAGE = Path(__file__).parents[2] / "docs" / "tasks.md"
 BLOCK = re.compile(r"(<!-- table:begin -->\n).*?(<!-- table:end -->)", re.DOTALL)

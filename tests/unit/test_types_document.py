@@ -17,7 +17,8 @@ from plumbline.release.manifest import Input
 from plumbline.release.raw import conform
 
 TEXT = (Path(__file__).parents[2] / "docs" / "types.md").read_text("utf-8")
-WORDS = {"numeric": "number", "category": "category", None: "nothing"}
+WORDS = {"numeric": "number", "category": "category", "image": "pixels", None: "nothing"}
+IMAGE = {"kinds": {"x": "image"}, "images": {"x": {"height": 8, "width": 8}}}
 NOW = dt.datetime(2024, 1, 1)
 OFFERED = {
     "numbers": [pa.array([1], pa.int64()), pa.array([1.0]), pa.array([Decimal("1.0")])],
@@ -25,6 +26,7 @@ OFFERED = {
     "text": [pa.array(["1"]), pa.array(["1"], pa.large_string())],
     "dates": [pa.array([NOW.date()])],
     "timestamps": [pa.array([NOW], pa.timestamp("ms"))],
+    "bytes": [pa.array([b"1"]), pa.array([b"1"], pa.large_binary())],
     "timestamps with a zone": [pa.array([NOW], pa.timestamp("us", tz="Europe/Berlin"))],
 }
 
@@ -66,19 +68,20 @@ def test_what_training_reads(name):
         Column(name=n, postgres_type="integer", arrow_type="int32", nulls=0, digest="")
         for n in ("id", "label", "y")
     ]
-    features = classify([stored(name), *others], spec_of()).features
-    kind = next((feature.kind for feature in features if feature.name == "x"), None)
+    table = classify([stored(name), *others], spec_of(**(IMAGE if name == "bytea" else {})))
+    kinds = {one.name: one.kind for one in table.features}
+    kind = kinds.get("x", "image" if table.images else None)
     assert documented()[name][1] == WORDS[kind]
 
 
-@pytest.mark.parametrize("name", [name for name in STORAGE if name != "bytea"])
+@pytest.mark.parametrize("name", STORAGE)
 def test_what_serving_accepts(name):
     column, wanted = stored(name), STORAGE[STORAGE[name].element or name].arrow
     one = Input(
         name="x",
         postgres_type=column.postgres_type,
         arrow_type=column.arrow_type,
-        kind="numeric" if documented()[name][1] == "number" else "category",
+        kind={"number": "numeric", "pixels": "image"}.get(documented()[name][1], "category"),
     )
     accepted = set()
     for word, arrays in OFFERED.items():

@@ -11,6 +11,7 @@ from plumbline.audit.evidence import Evidence
 from plumbline.audit.findings import Finding
 from plumbline.audit.profile import ColumnProfile, Edge
 from plumbline.audit.reading import as_float
+from plumbline.audit.rules.images import unreadable
 from plumbline.audit.tallies import NUMBER, Texts
 from plumbline.extract.precision import precision_lost
 
@@ -21,7 +22,9 @@ SENTINELS = frozenset(
 
 
 def types(evidence: Evidence) -> Iterator[Finding]:
-    """Numbers in text, words and numbers for nothing, and digits that no model will see."""
+    """Numbers in text, words and numbers for nothing, digits that no model will see, and
+    images that cannot be read.
+    """
     for column in evidence.profile.features:
         if column.texts is not None:
             yield from _text(evidence, column, column.texts)
@@ -30,6 +33,7 @@ def types(evidence: Evidence) -> Iterator[Finding]:
         for edge in column.edges:
             if edge.value in SENTINELS and _alone(edge):
                 yield _sentinel(evidence, column, edge)
+    yield from unreadable(evidence)
 
 
 def _text(evidence: Evidence, column: ColumnProfile, texts: Texts) -> Iterator[Finding]:

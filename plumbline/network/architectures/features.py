@@ -1,34 +1,66 @@
 """From a table's inputs to one row of features: shared by all architectures, open to yours."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from plumbline.network.recipe import Recipe
-from plumbline.network.table import Table
+from plumbline.network.table import Table, image_input
 
 WIDEST_EMBEDDING = 50
 
 
 def inputs(table: Table) -> dict[str, Any]:
-    """numeric (n, d) float32 and codes (n, c) int32, as every network is fed."""
+    """numeric (n, d) float32, codes (n, c) int32 and, for each image column, image_NAME (n,
+    height, width, channels) uint8, as every network is fed.
+    """
     import keras
 
     return {
         "numeric": keras.Input((len(table.numeric_names),), dtype="float32", name="numeric"),
         "codes": keras.Input((len(table.cardinalities),), dtype="int32", name="codes"),
+        **{
+            image_input(name): keras.Input(shape, dtype="uint8", name=image_input(name))
+            for name, shape in table.images.items()
+        },
     }
 
 
 def features(given: dict[str, Any], table: Table, recipe: Recipe) -> Any:
-    """Embedded numbers and embedded categories side by side: (n, columns).
+    """Embedded numbers, embedded categories and images side by side: (n, columns).
 
-    given: the two tensors, as `inputs` makes them.
+    given: the tensors, as `inputs` makes them.
     """
     parts = []
     if table.numeric_names or not table.cardinalities:
         parts.append(numbers(given["numeric"], table, recipe))
     if table.cardinalities:
         parts.append(categories(given["codes"], table, recipe))
-    return joined(parts, "features")
+    return joined([*parts, *images(given, table, recipe)], "features")
+
+
+def images(given: dict[str, Any], table: Table, recipe: Recipe) -> list[Any]:
+    """Each image column as `image` has it."""
+    return [image(given, table, recipe, name) for name in table.images]
+
+
+def image(
+    given: dict[str, Any],
+    table: Table,
+    recipe: Recipe,
+    name: str,
+    filters: Sequence[int] | None = None,
+) -> Any:
+    """An image column through a small convolutional network: (n, filters[-1]).
+
+    filters: of each of its blocks (count). In training, images are augmented as
+    `recipe.augmentation` says. See `plumbline/network/architectures/images.py`.
+
+    Raises:
+        SpecError: there is no such image column.
+    """
+    from plumbline.network.architectures.images import branch
+
+    return branch(given, table, recipe, name, filters)
 
 
 def numbers(numeric: Any, table: Table, recipe: Recipe, *, pace: float = 1.0) -> Any:

@@ -7,25 +7,19 @@ It is declared as `module:function` and called as the built-in ones are,
 and what it returns is checked before anything is trained: see docs/own-architecture.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 from typing import Any
 
 from plumbline.errors import SpecError
 from plumbline.network.architectures.features import inputs
+from plumbline.network.architectures.outputs import HEADS
+from plumbline.network.auxiliary import head_of
 from plumbline.network.recipe import Recipe
 from plumbline.network.serialized import foreign
 from plumbline.network.table import Table
+from plumbline.spec.auxiliary import MAIN
 from plumbline.versions import code_version
-
-HEADS = "heads"
-"""Layer that joins several heads; the first of them is the prediction."""
-
-MAIN = "main"
-"""Name of the head that predicts, where the outputs have names."""
-
-_THROUGH = frozenset({"Reshape", "Flatten", "Identity", "Squeeze", "ExpandDims"})
-"""Operations that leave every value as it is."""
 
 
 def is_own(architecture: str) -> bool:
@@ -51,50 +45,19 @@ def own_code(architecture: str) -> str | None:
 def untrained(table: Table, outputs: int, recipe: Recipe) -> Any:
     """What the user's function returns, as a Functional model with inputs numeric and codes.
 
-    Several heads become one output (n, heads, outputs), the predicting one first.
+    Several heads of the label become one output (n, heads, outputs), the predicting one first.
 
     Raises:
         SpecError: there is no such function, or what it returns cannot be trained or released.
     """
     made = _function(recipe.architecture)(table, outputs, recipe)
     given = _inputs(made, table, recipe.architecture)
-    heads = _heads(made, outputs, recipe.architecture)
+    heads, auxiliary = _heads(made, table, recipe.architecture)
+    _require_width(heads, outputs, recipe.architecture)
+    for name, width in table.auxiliary.items():
+        _require_width([auxiliary[name]], width, recipe.architecture, f"{name!r}, ")
     _require_readable(made, recipe.architecture)
-    return _model(table, given, heads, made.name)
-
-
-def predicting(network: Any) -> Any:
-    """The output that is the prediction: (n, outputs), or (n, members, outputs).
-
-    Of several heads the first, (n, 1, outputs); the others have only helped to train.
-    """
-    operation, given = _made_by(network.output)
-    return given[0] if operation.name == HEADS else network.output
-
-
-def last_activation(network: Any) -> str:
-    """Keras' name of the activation that the prediction ends in; linear where there is none."""
-    return _activation(predicting(network))
-
-
-def _activation(tensor: Any) -> str:
-    import keras
-
-    operation, given = _made_by(tensor)
-    kind = type(operation).__name__
-    if kind in _THROUGH:
-        return _activation(given[0])
-    if isinstance(operation, keras.Model):
-        return _activation(operation.outputs[tensor._keras_history.tensor_index])
-    if hasattr(operation, "activation"):
-        return getattr(operation.activation, "__name__", "linear")
-    return kind.lower() if kind in ("Sigmoid", "Softmax", "Relu", "ReLU", "Tanh") else "linear"
-
-
-def _made_by(tensor: Any) -> tuple[Any, list[Any]]:
-    """The operation that a symbolic tensor comes from, and what was given to it."""
-    operation, node, _ = tensor._keras_history
-    return operation, operation._inbound_nodes[node].input_tensors
+    return _model(table, given, heads, auxiliary, made.name)
 
 
 def _function(architecture: str) -> Callable[..., Any]:
@@ -137,47 +100,54 @@ def _inputs(made: Any, table: Table, architecture: str) -> dict[str, Any]:
             "a keras.Model made of its inputs and outputs (the Functional API)",
             "end the function in `return keras.Model(inputs, outputs)`",
         )
-    wanted = {
-        "numeric": (len(table.numeric_names), "float32"),
-        "codes": (len(table.cardinalities), "int32"),
-    }
+    wanted = {name: (one.shape, one.dtype) for name, one in inputs(table).items()}
     for one in made.inputs:
-        shape = (one.shape[-1], one.dtype)
-        if len(one.shape) != 2 or wanted.get(one.name) != shape:
+        if wanted.get(one.name) != (one.shape, one.dtype):
             raise _refused(
                 architecture,
                 f"a model with input {one.name!r} of shape {one.shape}, {one.dtype}",
-                " and ".join(f"{k!r} of shape (None, {n}), {t}" for k, (n, t) in wanted.items()),
+                " and ".join(f"{k!r} of shape {n}, {t}" for k, (n, t) in wanted.items()),
                 "take them from plumbline.network.architectures.features.inputs(table)",
             )
     return {one.name: one for one in made.inputs}
 
 
-def _heads(made: Any, outputs: int, architecture: str) -> list[Any]:
-    """The model's outputs, the predicting one first."""
+def _heads(made: Any, table: Table, architecture: str) -> tuple[list[Any], dict[str, Any]]:
+    """The label's heads, the predicting one first; and other columns' by their names."""
     import keras
 
     given = made.outputs if isinstance(made, keras.Sequential) else made.output
-    if isinstance(given, dict):
-        if MAIN not in given:
-            raise _refused(
-                architecture,
-                f"outputs named {', '.join(map(repr, sorted(given)))}",
-                f"one of them to be named {MAIN!r}: the prediction",
-                "rename it, or return one output",
-            )
-        given = [given[name] for name in sorted(given, key=lambda name: (name != MAIN, name))]
-    heads = list(given) if isinstance(given, list | tuple) else [given]
+    if not isinstance(given, dict):
+        _require_named(table.auxiliary, {}, architecture)
+        return list(given) if isinstance(given, list | tuple) else [given], {}
+    _require_named((MAIN, *table.auxiliary), given, architecture)
+    own = sorted(given.keys() - table.auxiliary.keys(), key=lambda name: (name != MAIN, name))
+    return [given[name] for name in own], {name: given[name] for name in table.auxiliary}
+
+
+def _require_named(wanted: Iterable[str], given: Mapping[str, Any], architecture: str) -> None:
+    missing = [name for name in wanted if name not in given]
+    if missing:
+        raise _refused(
+            architecture,
+            f"outputs named {', '.join(map(repr, sorted(given)))}" if given else "unnamed outputs",
+            f"one each named {', '.join(map(repr, missing))}: {MAIN!r} is the prediction, others "
+            "learn the columns under network.auxiliary",
+            "return a dict of outputs by these names",
+        )
+
+
+def _require_width(heads: list[Any], width: int, architecture: str, whose: str = "") -> None:
     dimensions = (2,) if len(heads) > 1 else (2, 3)
     for one in heads:
-        if len(one.shape) not in dimensions or one.shape[-1] != outputs:
+        if len(one.shape) not in dimensions or one.shape[-1] != width:
             raise _refused(
                 architecture,
-                f"a model with an output of shape {one.shape}",
-                f"shape (None, {outputs}): one column for each raw output of the task",
-                "end it in features.raw_outputs(hidden, outputs)",
+                f"a model with an output {whose}of shape {one.shape}",
+                f"shape (None, {width}): one column for each raw output",
+                "end it in features.raw_outputs(hidden, outputs), and what learns another column "
+                "in keras.layers.Dense(table.auxiliary[name])",
             )
-    return heads
 
 
 def _require_readable(made: Any, architecture: str) -> None:
@@ -207,11 +177,20 @@ def _require_readable(made: Any, architecture: str) -> None:
         )
 
 
-def _model(table: Table, given: dict[str, Any], heads: list[Any], name: str) -> Any:
-    """A model with both inputs, read or not, and one output."""
+def _model(
+    table: Table,
+    given: dict[str, Any],
+    heads: list[Any],
+    auxiliary: dict[str, Any],
+    name: str,
+) -> Any:
+    """A model with all inputs, read or not, and an output for the label and each column."""
     import keras
 
-    return keras.Model({**inputs(table), **given}, _joined(heads), name=name)
+    said: Any = _joined(heads)
+    if auxiliary:
+        said = {MAIN: said, **{head_of(one): output for one, output in auxiliary.items()}}
+    return keras.Model({**inputs(table), **given}, said, name=name)
 
 
 def _joined(heads: list[Any]) -> Any:

@@ -2,7 +2,13 @@
 
 from typing import Any
 
-from plumbline.network.architectures.features import categories, inputs, joined, numbers
+from plumbline.network.architectures.features import (
+    categories,
+    images,
+    inputs,
+    joined,
+    numbers,
+)
 from plumbline.network.recipe import Recipe
 from plumbline.network.table import GRID, Table
 from plumbline.normalization.matrix import FIRST_VALUE
@@ -35,6 +41,7 @@ def untrained(table: Table, outputs: int, recipe: Recipe) -> Any:
         parts.append(numbers(robust, table, recipe, pace=EMBEDDING_PACE))
     if table.cardinalities:
         parts += _categories(given["codes"], table, recipe)
+    parts += images(given, table, recipe)
     hidden = FrontScale(name="front_scale")(joined(parts, "features"))
     for number, (width, rate) in enumerate(zip(recipe.widths, recipe.dropout, strict=True), 1):
         hidden = _block(hidden, number, width, rate, recipe.hidden_activation)

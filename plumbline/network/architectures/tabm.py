@@ -7,6 +7,7 @@ Ensembling (2024).
 from typing import Any
 
 from plumbline.network.architectures.features import embedding_width, features, inputs
+from plumbline.network.architectures.images import default_filters
 from plumbline.network.recipe import Recipe
 from plumbline.network.table import Table
 
@@ -57,4 +58,5 @@ def chunks(table: Table, recipe: Recipe) -> list[int]:
         embedded -= plain
     one_hot = recipe.category_embedding == "one_hot"
     categories = [one if one_hot else embedding_width(one) for one in table.cardinalities]
-    return [width] * embedded + [1] * plain + categories
+    images = [default_filters(shape)[-1] for shape in table.images.values()]
+    return [width] * embedded + [1] * plain + categories + images

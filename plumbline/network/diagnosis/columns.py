@@ -12,7 +12,7 @@ ROWS = 100_000
 def columns(matrix: Matrix) -> tuple[Column, ...]:
     """Range and root mean square of each number."""
     step = max(1, -(-len(matrix) // ROWS))
-    values = matrix.take(slice(None, None, step)).numeric
+    values = matrix.without_images().take(slice(None, None, step)).numeric
     if not len(values):
         return ()
     squares = [np.square(one, dtype=np.float64).mean() for one in values.T]

@@ -27,7 +27,7 @@ def linear_scores(goal: Objective, train: Examples, asked: list[Matrix]) -> list
     are no probabilities.
     """
     rows = places(len(train.matrix), ROWS)
-    columns = _columns(train.matrix.take(rows))
+    columns = _columns(train.matrix.without_images().take(rows))
     mean, scale = columns.mean(axis=0), columns.std(axis=0)
     kept = np.flatnonzero(scale > 1e-9 * (np.abs(mean) + 1e-30))[:COLUMNS]
     mean, scale = mean[kept], scale[kept]

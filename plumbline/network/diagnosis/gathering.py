@@ -1,11 +1,12 @@
 """The evidence of a training that has ended."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from plumbline.metrics.parts import EVEN
 from plumbline.network import hardware
 from plumbline.network.diagnosis import yardstick
 from plumbline.network.diagnosis.columns import columns
@@ -15,8 +16,8 @@ from plumbline.network.diagnosis.layers import probed
 from plumbline.network.diagnosis.sampling import places, sampled
 from plumbline.network.diagnosis.watch import Watch, Watched
 from plumbline.network.examples import Examples, arrays
-from plumbline.network.metrics import EVEN
 from plumbline.network.tasks import Objective
+from plumbline.spec.auxiliary import MAIN
 
 VAL_ROWS = 20_000
 """Validation rows that network and linear model are compared on at most (count)."""
@@ -24,6 +25,9 @@ VAL_ROWS = 20_000
 PROBED = 512
 """Training rows that layers are looked at with: a unit that answers to one row in a hundred
 passes for dead in less than one case in a hundred."""
+
+PROBED_BYTES = 8 * 2**20
+"""Pixels of those rows, at most: what every layer makes of them is held together (bytes)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +47,7 @@ def gathered(watch: Watch, ended: Ended) -> Evidence:
     return Evidence(
         task=watched.goal.task,
         hyperparameters=vars(watched.recipe),
-        loss=history["loss"],
+        loss=history.get(f"{MAIN}_loss", history["loss"]),
         train_loss=history["train_loss"],
         val_loss=history["val_loss"],
         rates=watch.rates,
@@ -63,7 +67,9 @@ def gathered(watch: Watch, ended: Ended) -> Evidence:
 
 def _fits(watched: Watched, watch: Watch, ended: Ended) -> tuple[Fit, Fit]:
     goal, units, train, sample = watched.goal, watched.units, watched.train, watch.sample
-    val = sampled(_weighed(watched), VAL_ROWS)
+    # Of these rows only numbers, categories and labels are read: the network has answered.
+    weighed = _weighed(watched)
+    val = sampled(replace(weighed, matrix=weighed.matrix.without_images()), VAL_ROWS)
     val_scores = ended.val_scores[places(len(ended.val_scores), VAL_ROWS)]
     scores = watched.predictor.predict(sample.matrix)
     on_train, on_val = linear_scores(goal, train, [sample.matrix, val.matrix])
@@ -111,7 +117,8 @@ def _shares(
 
 
 def _layers(watched: Watched, watch: Watch) -> tuple[Layer, ...]:
-    rows = arrays(sampled(watched.train, PROBED), watched.goal, watched.units)
+    rows = sampled(watched.train, PROBED, PROBED_BYTES)
+    rows = arrays(rows, watched.goal, watched.units)
     return probed(watch.training, watch.initial_weights, rows)
 
 

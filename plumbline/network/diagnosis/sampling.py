@@ -4,6 +4,9 @@ import numpy as np
 
 from plumbline.network.examples import Examples
 
+IMAGE_BYTES = 64 * 2**20
+"""Pixels of all rows that are looked at together, at most (bytes)."""
+
 
 def places(rows: int, count: int) -> np.ndarray:
     """At most `count` of so many row numbers, rising: int64, shape (min(rows, count),).
@@ -16,11 +19,7 @@ def places(rows: int, count: int) -> np.ndarray:
     return np.sort(np.random.default_rng(rows).choice(rows, count, replace=False))
 
 
-def sampled(rows: Examples, count: int) -> Examples:
-    """At most `count` rows: those at `places`."""
-    at = places(len(rows.matrix), count)
-    return Examples(
-        matrix=rows.matrix.take(at),
-        labels=rows.labels[at],
-        weights=None if rows.weights is None else rows.weights[at],
-    )
+def sampled(rows: Examples, count: int, image_bytes: int = IMAGE_BYTES) -> Examples:
+    """At most `count` rows: those at `places`. Fewer where their images are large."""
+    count = min(count, max(1, image_bytes // max(1, rows.matrix.image_bytes)))
+    return rows.take(places(len(rows.matrix), count))

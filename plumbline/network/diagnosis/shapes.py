@@ -26,18 +26,22 @@ def require_shapes(sides: dict[str, Examples], table: Table, goal: Objective) ->
             raise TrainingError(
                 f"{what} of the {side} rows: {found}",
                 expected=str(expected),
-                remedy=f"hand the network rows of the {len(table.numeric_names)} numbers and "
-                f"{len(table.category_names)} categories that it was made for, and a label each",
+                remedy=f"hand the network rows of the {len(table.numeric_names)} numbers, "
+                f"{len(table.category_names)} categories and {len(table.images)} images that it "
+                "was made for, and a label each",
                 side=side,
             )
 
 
 def _wrong(rows: Examples, table: Table, goal: Objective) -> Iterator[Wrong]:
     matrix, count = rows.matrix, len(rows.matrix)
-    arrays = {
+    arrays: dict[str, tuple[np.ndarray, tuple[int, ...], str]] = {
         "numbers": (matrix.numeric, (count, len(table.numeric_names)), "float32"),
         "codes": (matrix.codes, (count, len(table.cardinalities)), "int32"),
     }
+    for name, shape in table.images.items():
+        found = matrix.images.get(name, np.empty(0, np.uint8))
+        arrays[f"image {name!r}"] = (found, (count, *shape), "uint8")
     for what, (found, shape, kind) in arrays.items():
         if found.shape != shape:
             yield f"shape of the {what}", found.shape, shape
@@ -46,8 +50,16 @@ def _wrong(rows: Examples, table: Table, goal: Objective) -> Iterator[Wrong]:
     yield from _wrong_names(rows, table)
     yield from _wrong_codes(rows, table)
     yield from _wrong_labels(rows, goal)
-    if rows.weights is not None and rows.weights.shape != (count,):
-        yield "shape of the weights", rows.weights.shape, (count,)
+    weights = {
+        "weights": rows.weights,
+        **{f"weights of {a.name!r}": a.weights for a in rows.auxiliary},
+    }
+    for what, found in weights.items():
+        if found is not None and found.shape != (count,):
+            yield f"shape of the {what}", found.shape, (count,)
+    for one in rows.auxiliary:
+        if len(one.targets) != count:
+            yield f"number of values of {one.name!r}", len(one.targets), count
 
 
 def _wrong_names(rows: Examples, table: Table) -> Iterator[Wrong]:
@@ -58,7 +70,7 @@ def _wrong_names(rows: Examples, table: Table) -> Iterator[Wrong]:
 
 def _wrong_codes(rows: Examples, table: Table) -> Iterator[Wrong]:
     step = max(1, -(-len(rows.matrix) // ROWS))
-    codes = rows.matrix.take(slice(None, None, step)).codes
+    codes = rows.matrix.without_images().take(slice(None, None, step)).codes
     if not codes.size or codes.shape[1:] != (len(table.cardinalities),):
         return
     least, most = codes.min(axis=0), codes.max(axis=0)

@@ -2,10 +2,13 @@
 
 import numpy as np
 
+from plumbline.metrics.measure import Measure
 from plumbline.network.diagnosis.evidence import Fit
 from plumbline.network.examples import Examples, Units
-from plumbline.network.metrics import SURE, distances, ranked
+from plumbline.network.metrics import losses
 from plumbline.network.tasks import Objective
+
+_SKILL = {"binary": "auc", "multilabel": "auc", "multiclass": "accuracy", "regression": "r2"}
 
 
 def loss(goal: Objective, units: Units, rows: Examples, scores: np.ndarray) -> float:
@@ -13,19 +16,8 @@ def loss(goal: Objective, units: Units, rows: Examples, scores: np.ndarray) -> f
 
     NaN where a score is. Rows of one class only are allowed.
     """
-    return float(np.average(losses(goal, units, rows, scores), weights=rows.weights))
-
-
-def losses(goal: Objective, units: Units, rows: Examples, scores: np.ndarray) -> np.ndarray:
-    """Of each row: shape (n,)."""
-    if goal.task == "regression":
-        return distances(goal, (scores - rows.labels) / units.scale)
-    if scores.ndim == 2 and rows.labels.ndim == 1:
-        given = scores[np.arange(len(rows.labels)), rows.labels]
-    else:
-        given = np.where(rows.labels == 1, scores, 1 - scores)
-    each = -np.log(np.clip(given, SURE, 1))
-    return each.mean(axis=1) if each.ndim == 2 else each
+    each = losses(goal, units, rows.labels, scores)
+    return float(np.average(each, weights=rows.weights))
 
 
 def constant(goal: Objective, train: Examples, rows: int) -> np.ndarray:
@@ -41,14 +33,7 @@ def skill(goal: Objective, labels: np.ndarray, scores: np.ndarray) -> float:
     """AUC, mean AUC of several labels, accuracy of several classes, R². NaN where undefined."""
     if not np.isfinite(scores).all():
         return float("nan")
-    if goal.task == "regression":
-        spread = float(labels.var())
-        return 1 - float(np.mean((scores - labels) ** 2)) / spread if spread else float("nan")
-    if goal.task == "multiclass":
-        return float(np.mean(scores.argmax(axis=1) == labels))
-    columns = zip(np.atleast_2d(labels.T), np.atleast_2d(scores.T), strict=True)
-    areas = [ranked(one, said)[0] for one, said in columns if 0 < one.mean() < 1]
-    return float(np.mean(areas)) if areas else float("nan")
+    return float(Measure(goal.task, labels, scores, names=[_SKILL[goal.task]]).of()[0, 0])
 
 
 def fit(
@@ -62,8 +47,8 @@ def fit(
 ) -> Fit:
     """`rows` as the network answers them with `scores`, and least squares with `linear`."""
     labels, count = rows.labels, len(rows.labels)
-    own = losses(goal, units, rows, scores)
-    trivial = losses(goal, units, rows, constant(goal, train, count))
+    own = losses(goal, units, labels, scores)
+    trivial = losses(goal, units, labels, constant(goal, train, count))
     weights = np.ones(count) if rows.weights is None else rows.weights / rows.weights.mean()
     return Fit(
         loss=float(np.mean(weights * own)),

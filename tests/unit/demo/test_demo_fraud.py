@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.definitions import ROOT
-from plumbline.baselines.auc import auc
 from plumbline.demo import fraud
+from plumbline.metrics.areas import auc
 
 SHA256 = "b844fd34483276cfb847647cdfdb2c66d6c483ff6cbb6074198f81031ecd2378"
 

@@ -19,11 +19,11 @@ from plumbline.errors import BundleError, TrainingError
 from plumbline.network import assembly, backend, fitting
 from plumbline.network.examples import inputs
 from plumbline.network.fitting import Fitted
-from plumbline.network.metrics import GREATER_IS_BETTER
 from plumbline.network.predictor import BATCH_ROWS, KerasPredictor
 from plumbline.network.recipe import resolve
 from plumbline.release.keras_layers import require_own_layers
 from plumbline.spec import NetworkSpec, Task
+from plumbline.spec.metrics import GREATER_IS_BETTER
 from plumbline.spec.network import ARCHITECTURES
 
 pytestmark = [

@@ -98,7 +98,7 @@ def test_two_devices_end_where_one_does(tmp_path: Path):
     one, two, odd, odd_of_one, weighted, parts = trained(
         tmp_path,
         {"devices": 1},
-        {"devices": "all"},
+        {"devices": 2},
         {"devices": 2, "batch_size": 45},
         {"devices": 1, "batch_size": 45},
         {"devices": 2, "class_weights": {"0": 1.0, "1": 1.0}, "feeding": "stream"},

@@ -9,7 +9,7 @@ import pytest
 
 from plumbline.environment import keras_backend
 from plumbline.errors import TrainingError
-from plumbline.network import fitting
+from plumbline.network import fitting, trainer
 from plumbline.network.diagnosis.findings import Finding
 from plumbline.network.examples import Examples
 from plumbline.network.fitting import Fitted
@@ -136,7 +136,7 @@ def test_the_diagnosis_changes_no_weight(monkeypatch: pytest.MonkeyPatch):
 
             return keras.callbacks.Callback()
 
-    monkeypatch.setattr(fitting, "watching", lambda *_, **__: Nobody())
+    monkeypatch.setattr(trainer, "watching", lambda *_, **__: Nobody())
     monkeypatch.setattr(fitting, "judged", lambda *_: None)
     unwatched = fit(TRAIN, HELD_OUT)
     monkeypatch.undo()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from plumbline.errors import TrainingError
-from plumbline.network import assembly, fitting, heads
+from plumbline.network import assembly, fitting, heads, trainer
 from plumbline.network.diagnosis.evidence import Smoke
 from plumbline.network.diagnosis.shapes import require_shapes
 from plumbline.network.examples import Examples, Units
@@ -108,7 +108,7 @@ def test_what_fits_is_let_pass(task: Any, labels: np.ndarray):
 
 
 def test_nothing_is_trained_on_what_does_not_fit(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(fitting, "assembled", pytest.fail)
+    monkeypatch.setattr(trainer, "assembled", pytest.fail)
     wrong, _ = WRONG["a column less"]
     with pytest.raises(TrainingError, match="of the validation rows"):
         fitting.fit_examples(GIVEN, wrong, TABLE, BINARY, NetworkSpec(), None)

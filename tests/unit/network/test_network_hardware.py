@@ -117,6 +117,8 @@ def test_facts_without_a_gpu():
     assert found["backend"] in found["versions"]
     assert found["cores"] >= 1
     assert found["devices"]
+    # However many JAX makes of it.
+    assert sum(one["kind"] == "cpu" for one in found["devices"]) <= 1
 
 
 @pytest.mark.usefixtures("two_gpus")

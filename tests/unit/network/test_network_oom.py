@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from network_examples import examples, goal, table
 
+from plumbline.environment import keras_backend
 from plumbline.errors import TrainingError
 from plumbline.network import architectures, backend, feeding, fitting
 from plumbline.network.fitting import Fitted
@@ -107,10 +108,21 @@ def weights(fitted: Fitted) -> list[np.ndarray]:
 
 
 @pytest.mark.network
-def test_the_result_is_that_of_whole_batches(limited: Callable[[int], None], tmp_path: Path):
+@pytest.mark.parametrize(
+    "devices",
+    [
+        1,
+        pytest.param(
+            2, marks=pytest.mark.skipif(keras_backend() != "jax", reason="replicas: JAX's way")
+        ),
+    ],
+)
+def test_the_result_is_that_of_whole_batches(
+    limited: Callable[[int], None], tmp_path: Path, devices: int
+):
     whole = fit(tmp_path / "whole", optimizer="adam", l2=1e-3)
     limited(12)  # 48 and 24 are refused, 12 fit; the last batch of 20 rows is 12 and 8.
-    parts = fit(tmp_path / "parts", optimizer="adam", l2=1e-3)
+    parts = fit(tmp_path / "parts", optimizer="adam", l2=1e-3, devices=devices)
     assert whole.facts["out_of_memory"] == {"times": 0, "rows": None}
     assert parts.facts["out_of_memory"] == {"times": 2, "rows": 12}
     for expected, found in zip(weights(whole), weights(parts), strict=True):

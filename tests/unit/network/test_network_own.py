@@ -2,22 +2,23 @@
 
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from network_examples import examples, goal, table
+from network_examples import beside, examples, goal, table
 
-from plumbline.chain import stage_code_version
 from plumbline.errors import SpecError, TrainingError
 from plumbline.network import architectures, backend, fitting, heads
-from plumbline.network.architectures import own
-from plumbline.network.examples import Units
+from plumbline.network.architectures import outputs, own
+from plumbline.network.examples import Examples, Units
 from plumbline.network.predictor import KerasPredictor
 from plumbline.network.recipe import resolve
 from plumbline.release.keras_layers import require_own_layers
 from plumbline.spec import NetworkSpec, PipelineSpec
+from plumbline.stages import stage_code_version
 
 pytestmark = [
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
@@ -88,7 +89,7 @@ def test_it_need_not_read_every_input():
     ],
 )
 def test_its_last_activation_is_found(function: str, task: str, found: str):
-    assert own.last_activation(made(function, task)) == found
+    assert outputs.last_activation(made(function, task)) == found
 
 
 def test_the_last_activation_is_found_behind_layers_that_change_nothing():
@@ -97,14 +98,14 @@ def test_the_last_activation_is_found_behind_layers_that_change_nothing():
     given = keras.Input((3,))
     inner = keras.Model(given, keras.layers.Dense(2, "sigmoid")(given))
     nested = keras.layers.Reshape((2,))(inner(given))
-    assert own.last_activation(keras.Model(given, nested)) == "sigmoid"
+    assert outputs.last_activation(keras.Model(given, nested)) == "sigmoid"
     for layer, name in (
         (keras.layers.Softmax(), "softmax"),
         (keras.layers.Activation("tanh"), "tanh"),
         (keras.layers.Dropout(0.1), "linear"),
     ):
-        assert own.last_activation(keras.Model(given, layer(given))) == name
-    assert own.last_activation(keras.Model(given, keras.ops.sigmoid(given))) == "sigmoid"
+        assert outputs.last_activation(keras.Model(given, layer(given))) == name
+    assert outputs.last_activation(keras.Model(given, keras.ops.sigmoid(given))) == "sigmoid"
 
 
 @pytest.mark.network
@@ -216,19 +217,29 @@ def test_the_networks_version_covers_the_users_module(
     assert stage_code_version(spec, "network") != before
 
 
+def with_photos(rows: Examples) -> Examples:
+    photos = np.zeros((len(rows.matrix), 16, 16, 3), np.uint8)
+    return replace(rows, matrix=replace(rows.matrix, images={"photo": photos}))
+
+
 DOCUMENT = Path(__file__).parents[3] / "docs" / "own-architecture.md"
 CODE = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text("utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize("number", range(len(CODE)))
 def test_the_documents_code_trains(number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    assert len(CODE) == 3
+    assert len(CODE) == 5
     (tmp_path / f"documented_{number}.py").write_text(CODE[number], "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     chosen = options("network", options={"blocks": 2}, widths=[8]).model_copy(
         update={"architecture": f"documented_{number}:network"}
     )
-    fitted = fitting.fit_examples(TRAIN, VAL, table(TRAIN), goal("binary", chosen), chosen, None)
+    declared = beside(TRAIN) if "table.auxiliary" in CODE[number] else ()
+    train, val = replace(TRAIN, auxiliary=declared), VAL
+    if "features.image(" in CODE[number]:
+        train, val = (with_photos(one) for one in (train, val))
+    fitted = fitting.fit_examples(train, val, table(train), goal("binary", chosen), chosen, None)
     assert fitted.history["loss"][-1] < fitted.history["loss"][0]
+    assert ("auxiliary_delay_loss" in fitted.history) == bool(declared)
     fitted.predictor.save(tmp_path)
     require_own_layers(tmp_path)

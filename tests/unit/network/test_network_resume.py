@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plumbline.network import checkpoint, fitting, resume
+from plumbline.environment import keras_backend
+from plumbline.network import checkpoint, fitting, resume, trainer
 from plumbline.network.checkpoint import Checkpoint
 from plumbline.network.examples import Examples
 from plumbline.network.fitting import Fitted
@@ -182,7 +183,7 @@ def test_a_training_that_had_stopped_does_not_go_on(whole: Fitted, tmp_path: Pat
                 raise Killed
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "Resuming", Dies)
+        patch.setattr(trainer, "Resuming", Dies)
         with pytest.raises(Killed):
             fit(tmp_path, [harmless()])
     again = fit(tmp_path, [harmless()])
@@ -221,7 +222,8 @@ def test_another_device_takes_it_up_and_says_so(
         fit(tmp_path, [killer(3)], max_epochs=3)
     monkeypatch.setattr(resume, "circumstances", lambda: {"devices": ["gpu:0"], "cores": 2})
     (taken,) = fit(tmp_path, [harmless()], max_epochs=3).facts["resumed"]
-    assert taken["changed"]["devices"] == [["cpu:0"], ["gpu:0"]]
+    there = ["cpu:0", "cpu:1"] if keras_backend() == "jax" else ["cpu:0"]
+    assert taken["changed"]["devices"] == [there, ["gpu:0"]]
     assert "network: taken up from its checkpoint; goes on with epoch 3" in caplog.messages
     assert any("need not be those of an uninterrupted training" in one for one in caplog.messages)
 

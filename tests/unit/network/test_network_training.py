@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from network_examples import normalized_split
 
-from plumbline.baselines.auc import delong_interval
 from plumbline.environment import keras_backend
 from plumbline.errors import LeakageError, TrainingError
+from plumbline.metrics.delong import delong_interval
 from plumbline.network import fitting, smoke, training
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.parameters import Normalization

@@ -21,7 +21,7 @@ from plumbline.normalization.parameters import Normalization, row
 from plumbline.normalization.quantiles import SAMPLE_ROWS
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
-from plumbline.release.treatments import UNUSUAL
+from plumbline.release.treatments import UNUSUAL, UNUSUAL_IMAGES
 from plumbline.spec import NormalizationSpec
 from plumbline.split.split import Split
 from plumbline.versions import DatasetVersion, NormalizationVersion, SplitVersion
@@ -122,7 +122,10 @@ def test_its_code_rebuilds_the_transform_from_a_row(
 def test_its_table_of_unusual_values_is_the_manifest_s():
     section = TEXT.partition("## Unusual values")[2].partition("\n## ")[0]
     lines = [line.strip("|").split("|") for line in section.splitlines() if line.startswith("|")]
-    assert {key.strip(): value.strip() for key, value in lines[2:]} == UNUSUAL
+    assert {key.strip(): value.strip() for key, value in lines[2:]} == {
+        **UNUSUAL,
+        **UNUSUAL_IMAGES,
+    }
 
 
 @pytest.mark.parametrize(

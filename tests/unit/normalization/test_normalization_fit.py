@@ -275,7 +275,7 @@ def test_validation_and_test_rows_are_refused(folder):
                       "part": ["train"] * 3 + ["val"] * 3 + ["test"] * 3})  # fmt: skip
     spec = spec_of(split={"policy": "column", "column": "part", "duplicates": "keep"})
     split = split_of(snapshot_of(table, folder), spec)
-    with pytest.raises(LeakageError, match="about to be fitted on ValRows"):
+    with pytest.raises(LeakageError, match="ValRows were about to be fitted by a norm"):
         fit(
             split.validation(),  # pyright: ignore[reportArgumentType]
             feature_table(split.snapshot, spec),

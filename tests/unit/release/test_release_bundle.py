@@ -228,7 +228,7 @@ def test_the_manifest_says_where_everything_came_from(loaded, forest):
         **VERSIONS,
     }
     assert (manifest.pipeline, manifest.label, manifest.task) == ("tested", "label", "binary")
-    assert manifest.metrics["test"]["roc_auc"].low == 0.7
+    assert manifest.metrics["test"]["auc"].low == 0.7
     assert {"keras", "scikit-learn", "xgboost", "numpy", "pyarrow", "python"} <= set(
         manifest.environment
     )

@@ -7,13 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from snapshots import snapshot_of, spec_of, split_of
 
-from plumbline.chain import stage_code_version
 from plumbline.errors import SplitError
 from plumbline.extract.features import feature_table
 from plumbline.network.examples import Examples
 from plumbline.normalization.fit import fit
 from plumbline.split import weights
 from plumbline.split.split import Split
+from plumbline.stages import stage_code_version
 from plumbline.versions import NormalizationVersion
 
 ROWS = 300
@@ -116,7 +116,7 @@ def test_a_tally_does_not_depend_on_blocks(rows, cut):
 
 def test_only_a_declared_weight_is_part_of_the_splits_version():
     """So that adding the option has not renewed any split."""
-    from plumbline.chain import STAGES
+    from plumbline.stages import STAGES
 
     assert "weight" not in STAGES["split"].options(spec_of())
     assert stage_code_version(SPEC, "split") != stage_code_version(
