@@ -60,10 +60,14 @@ class TrainingPipeline(dg.Component):
 def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
     """The graph of one pipeline; `source.sql` is relative to `root`.
 
-    It ends with the network for other tasks than binary: nothing is evaluated on the test
-    rows or released.
+    It ends with the evaluation for other tasks than binary: nothing is released.
     """
-    assets = [*data_assets(spec, root), *baseline_assets(spec, root), *network_assets(spec, root)]
+    assets = [
+        *data_assets(spec, root),
+        *baseline_assets(spec, root),
+        *network_assets(spec, root),
+        evaluation_asset(spec, root),
+    ]
     if spec.source.task == "binary":
         assets += release_assets(spec, root)
     job = dg.define_asset_job(
@@ -118,10 +122,9 @@ def network_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
 
 
 def release_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
-    """From trained models to a released one's predictions."""
+    """From the evaluation's winner to its predictions; and what a random split would flatter."""
     return [
         optimism_asset(spec, root),
-        evaluation_asset(spec, root),
         release_asset(spec, root),
         predictions_asset(spec, root),
     ]

@@ -1,4 +1,4 @@
-"""Pipelines of other tasks than binary: from the source to a network, behind its gate."""
+"""Pipelines of other tasks than binary: from the source to the verdict on a network."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,16 @@ import pytest
 from small_pipeline import run, small_spec
 
 from assets.resources import PlumblineResource
+from pipelines.screen import print_summary
 from pipelines.training_pipeline import pipeline_definitions
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
+from plumbline.summary import summary
 
 STAGES = [
     *("snapshot", "split", "audit", "version_diff", "normalization"),
-    *("floor", "random_forest", "xgboost", "baseline_gate", "network"),
+    *("floor", "random_forest", "xgboost", "baseline_gate", "network", "evaluation"),
 ]
 
 SOURCES: dict[str, dict[str, Any]] = {
@@ -48,6 +50,7 @@ def materializations(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetMat
 
 
 MAIN = {"regression": "rmse", "multiclass": "accuracy", "multilabel": "auc"}
+FIGURE = {"regression": "residuals", "multiclass": "confusion", "multilabel": "label_areas"}
 
 
 @pytest.mark.parametrize("task", list(SOURCES))
@@ -76,6 +79,16 @@ def test_a_network_is_trained_behind_an_open_gate(task, project, instance, modul
     assert gate["decision"].value == "OPEN"
     assert MAIN[task] in str(gate["candidates"].value)
     assert "| max_network_cost | none | none | OPEN |" in str(gate["rules"].value)
+    verdict = recorded["evaluation"].metadata
+    assert verdict["test_reads"].value == 1
+    assert f"test_{MAIN[task]}_xgboost" in verdict
+    assert "minus that of" in str(verdict["reason"].value)
+    assert "data:image/png" in str(verdict[FIGURE[task]].value)
+    facts = summary(Registry.open(module_postgres), task)
+    assert {one["kind"] for one in facts["candidates"]} == {"random_forest", "xgboost", "network"}
+    assert facts["verdict"]["evidence"]["comparison"]["metric"] == MAIN[task]
+    assert facts["bundle"] is None
+    print_summary(facts)
 
 
 def test_a_gate_that_closes_withholds_the_network(project, instance, module_postgres):
@@ -129,12 +142,13 @@ def test_several_labels_are_told_on_every_side_and_are_no_features(
 
 
 @pytest.mark.parametrize("task", list(SOURCES))
-def test_the_graph_ends_with_the_network(task, project):
+def test_the_graph_ends_with_the_evaluation(task, project):
     shared = dg.Definitions(resources={"plumbline": PlumblineResource()})
     declarations = pipeline_definitions(declared(task), project)
     graph = dg.Definitions.merge(declarations, shared).resolve_asset_graph()
     keys = {node.key.path[-1] for node in graph.asset_nodes}
-    assert not keys & {"optimism", "evaluation", "release", "predictions"}
+    assert "evaluation" in keys
+    assert not keys & {"optimism", "release", "predictions"}
     network = graph.get(dg.AssetKey([task, "network"]))
     assert "only if the gate is open" in (network.description or "")
     assert dg.AssetKey([task, "baseline_gate"]) in network.parent_keys
