@@ -11,6 +11,7 @@ import click
 from pipelines.commands.diff import diff
 from pipelines.commands.drill import drill
 from pipelines.commands.prove import prove
+from pipelines.commands.serve import serve
 from pipelines.commands.shared import pairs, told_plainly
 from pipelines.commands.trace import trace
 
@@ -20,8 +21,11 @@ DEMO_VERSIONS = {"flights": DEMO_VERSION, "fraud": "fraud_v3"}
 
 
 @click.group()
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Turns a labelled SQL query into a tabular model you can defend."""
+    if context.invoked_subcommand == "serve":
+        return  # it needs neither Dagster nor a place of Plumbline's own
     from pipelines.launch import prepare_home
 
     prepare_home()
@@ -152,3 +156,4 @@ main.add_command(drill)
 main.add_command(prove)
 main.add_command(diff)
 main.add_command(trace)
+main.add_command(serve)

@@ -19,7 +19,8 @@ PlumblineError
 │   └── StoreUnwritable     the store is read-only or full
 ├── RegistryError           the registry's rows contradict each other
 ├── HistoryError            two versions cannot be compared, or a key cannot be looked up
-└── BundleError             a bundle, or rows given to it, cannot be trusted
+├── BundleError             a bundle, or rows given to it, cannot be trusted
+└── ServingError            the scoring server cannot run as asked, or refuses a request
 """
 
 
@@ -97,3 +98,6 @@ class HistoryError(PlumblineError): ...
 
 
 class BundleError(PlumblineError): ...
+
+
+class ServingError(PlumblineError): ...

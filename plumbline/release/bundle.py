@@ -61,6 +61,16 @@ class Bundle:
             BundleError: a column is missing, of another type, or holds what it cannot.
         """
         rows = conform(batch, self.manifest.inputs, self.schema, where=where, first_row=first_row)
+        return self.score_conformed(rows, where=where, first_row=first_row)
+
+    def score_conformed(
+        self, rows: pa.RecordBatch, *, where: str = "the rows", first_row: int = 1
+    ) -> np.ndarray:
+        """As `score`, for rows that `conform` returned.
+
+        Raises:
+            BundleError: a column holds what the model cannot read.
+        """
         size = apply.block_rows(self.normalization)
         parts = [
             self._scores(rows.slice(at, size), where, first_row + at)
@@ -76,7 +86,7 @@ class Bundle:
                 f"{_placed(where, error, first_row)}: {error.found}",
                 expected=error.expected,
                 remedy="correct the images" if "images" in error.values else _CORRECT,
-                **error.values,
+                **{**error.values, **_row(error, first_row)},
             ) from error
 
 
@@ -157,10 +167,16 @@ def load_bundle(folder: Path) -> Bundle:
     return bundle
 
 
+def _row(error: NormalizationError, first_row: int) -> dict[str, int]:
+    """The row of the first value that was refused, as far as that is known."""
+    place = error.values.get("place")
+    return {"row": first_row + place} if isinstance(place, int) else {}
+
+
 def _placed(where: str, error: NormalizationError, first_row: int) -> str:
     """Where a value stands that was refused, as far as that is known."""
-    place = error.values.get("place")
-    return f"{where}, row {first_row + place}" if isinstance(place, int) else where
+    row = _row(error, first_row).get("row")
+    return where if row is None else f"{where}, row {row}"
 
 
 def _normalization(folder: Path, described: Manifest) -> Normalization:

@@ -1,0 +1,1 @@
+"""A released bundle behind HTTP."""

@@ -1,0 +1,117 @@
+"""A bundle made ready to answer: few rows fast, many rows at full speed, the same scores."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pyarrow as pa
+
+from plumbline.errors import BundleError
+from plumbline.network.predictor import KerasPredictor
+from plumbline.release import golden
+from plumbline.release.bundle import Bundle, load_bundle
+from plumbline.release.predictors import TOLERANCE
+from plumbline.release.raw import conform
+
+log = logging.getLogger(__name__)
+
+FEW_ROWS, MANY_ROWS = 32, 16_384
+"""Rows of a network's calls, beside `network.predictor.BATCH_ROWS`: where no more are asked for,
+and where at least as many are. Every shape is compiled before the first request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer:
+    """Scores conformed rows. Calls the model from one thread at a time."""
+
+    bundle: Bundle
+    few: Bundle
+    """The same for `FEW_ROWS` rows at most."""
+    many: Bundle
+    """The same for multiples of `MANY_ROWS`."""
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The bundle in `folder`, verified and warm.
+
+        Raises:
+            BundleError: as `load_bundle`.
+        """
+        bundle = load_bundle(folder)
+        few, many = (_shaped(bundle, rows) for rows in (FEW_ROWS, MANY_ROWS))
+        return cls(bundle=bundle, few=few, many=many)
+
+    def conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The rows in the model's columns and types; raises BundleError as `conform` does."""
+        try:
+            return conform(batch, self.bundle.manifest.inputs, self.bundle.schema)
+        except pa.ArrowException as error:  # a cast that Arrow does not know
+            reason = str(error).partition("\n")[0]
+            raise BundleError(
+                f"the rows cannot be read as the model's columns ({reason})",
+                expected=str(self.bundle.schema).replace("\n", ", "),
+                remedy="give the columns in the types that the extract's SQL selects",
+            ) from error
+
+    def score(self, rows: pa.RecordBatch, first_row: int = 1) -> np.ndarray:
+        """The model's scores of conformed rows: float64, shape (n,).
+
+        Messages count the rows from `first_row`.
+
+        Raises:
+            BundleError: a value is infinite or so far out that the model has no answer.
+        """
+        scores = self._scores(rows, first_row)
+        finite = np.isfinite(scores).all(axis=tuple(range(1, scores.ndim)))
+        if not finite.all():
+            row = first_row + int(np.argmin(finite))
+            raise BundleError(
+                f"the model has no finite score for {(~finite).sum():,} of {len(scores):,} rows; "
+                f"the first is row {row}",
+                expected="numbers of the size seen in training",
+                remedy="correct the values, or leave them NULL",
+                row=row,
+            )
+        return scores
+
+    def outputs(self, scores: np.ndarray) -> dict[str, pa.Array]:
+        """What is answered and logged of each row, by name."""
+        predicted = scores >= self.bundle.manifest.threshold
+        return {"score": pa.array(scores), "predicted": pa.array(predicted.astype(np.int8))}
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """What an answer comes from."""
+        versions = self.bundle.manifest.versions
+        names = ("model_version", "dataset_version", "normalization_version", "bundle_version")
+        return {name: getattr(versions, name) for name in names}
+
+    def _scores(self, rows: pa.RecordBatch, first_row: int) -> np.ndarray:
+        if rows.num_rows <= FEW_ROWS:
+            return self.few.score_conformed(rows, first_row=first_row)
+        whole = rows.num_rows - rows.num_rows % MANY_ROWS
+        parts = [(self.many, 0, whole), (self.bundle, whole, rows.num_rows)]
+        return np.concatenate([
+            bundle.score_conformed(rows.slice(start, end - start), first_row=first_row + start)
+            for bundle, start, end in parts
+            if start < end
+        ])  # fmt: skip
+
+
+def _shaped(bundle: Bundle, rows: int) -> Bundle:
+    """The bundle with a network's calls of so many rows, if its golden rows then agree.
+
+    Trees have no shape: they are as they were.
+    """
+    predictor: Any = bundle.predictor
+    if not isinstance(predictor, KerasPredictor):
+        return bundle
+    shaped = replace(bundle, predictor=replace(predictor, call_rows=rows))
+    known, expected = golden.read(bundle.folder)
+    found = shaped.score(known)
+    if golden.differing(expected, found, TOLERANCE[bundle.manifest.kind]).size:
+        log.warning("calls of %d rows change the golden rows' scores: not used", rows)
+        return bundle
+    return shaped
