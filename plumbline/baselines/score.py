@@ -1,13 +1,13 @@
 """How good a baseline is on the validation rows: every metric, and the main one's interval."""
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from plumbline.errors import SplitError
+from plumbline.metrics.bootstrap import Draws, resampled
 from plumbline.metrics.delong import delong_interval
 from plumbline.metrics.interval import Interval
 from plumbline.metrics.measure import Measure
@@ -20,9 +20,6 @@ RESAMPLES, OF_MANY_ROWS = 500, 200
 
 MANY_ROWS = 100_000
 """Rows (count)."""
-
-_BLOCK_COUNTS = 1 << 20
-"""Counts held at a time (eight megabytes), or one resample if it is more."""
 
 
 def main_metric(task: Task) -> MetricName:
@@ -74,9 +71,8 @@ def interval_of(
     """A metric with its interval.
 
     DeLong's for an AUC of two labels and rows that weigh alike; else percentiles of a
-    bootstrap, in which whole rows are drawn with replacement and keep their weight (Efron and
-    Tibshirani, An Introduction to the Bootstrap, 1993, chapter 13). Ends are widened to the
-    value itself where a small sample leaves it outside.
+    bootstrap, in which whole rows are drawn with replacement and keep their weight: see
+    `plumbline.metrics.bootstrap`.
 
     Raises:
         SplitError: the metric is not defined of these rows.
@@ -84,14 +80,13 @@ def interval_of(
     if (task, metric) == ("binary", "auc") and weights is None:
         return delong_interval(labels, scores, confidence)
     measure = Measure(task, labels, scores, names=[metric])
-    once = np.ones((1, len(labels))) if weights is None else weights.astype(np.float64)[None]
-    value = float(measure.of(once)[0, 0]) if measure.names else math.nan
-    if math.isnan(value):
+    if not measure.names:
         raise _undefined(metric, labels)
-    drawn = [measure.of(counts * once)[:, 0] for counts in _resamples(len(labels), seed)]
-    tail = (1 - confidence) / 2
-    low, high = np.nanquantile(np.concatenate(drawn), [tail, 1 - tail])
-    return Interval(value=value, low=float(min(low, value)), high=float(max(high, value)))
+    draws = Draws(rows=len(labels), resamples=_resamples(len(labels)), seed=seed)
+    found = resampled({metric: measure}, draws, weights)[metric].estimate(metric)
+    if math.isnan(found.value):
+        raise _undefined(metric, labels)
+    return found.interval(confidence)
 
 
 def _undefined(metric: str, labels: np.ndarray) -> SplitError:
@@ -102,13 +97,5 @@ def _undefined(metric: str, labels: np.ndarray) -> SplitError:
     )
 
 
-def _resamples(rows: int, seed: int) -> Iterator[np.ndarray]:
-    """How often each row is drawn in each resample: blocks of float64, shape (b, rows)."""
-    # RandomState rather than Generator: NumPy promises that its stream never changes.
-    random = np.random.RandomState(seed)
-    resamples = RESAMPLES if rows <= MANY_ROWS else OF_MANY_ROWS
-    step = max(1, _BLOCK_COUNTS // rows)
-    for start in range(0, resamples, step):
-        size = min(step, resamples - start)
-        drawn = (np.bincount(random.randint(0, rows, rows), minlength=rows) for _ in range(size))
-        yield np.stack(list(drawn)).astype(np.float64)
+def _resamples(rows: int) -> int:
+    return RESAMPLES if rows <= MANY_ROWS else OF_MANY_ROWS
