@@ -170,7 +170,9 @@ OF_MANY_ROWS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "tabm_mini": _TABM_OF_MANY_ROWS,
     }
 )
-"""What each does otherwise from `MANY_ROWS` on: fewer passes, of larger steps."""
+"""What each does otherwise from `MANY_ROWS` on, but for labels of two values: fewer passes, of
+larger steps, and no dropout. A yes or no is seldom told by features so well that a wide network
+without dropout does not learn its noise by heart: docs/network.md has the measurement."""
 
 
 MOST_ROWS_ON_CPU = 1_000_000
@@ -184,7 +186,7 @@ def resolve(options: NetworkSpec, table: Table, objective: Objective) -> Recipe:
         name = chosen(table.rows, accelerator())
     declared = {key: value for key, value in options if value is not None}
     own = OF_NUMBERS.get(name, {}) if objective.task == "regression" else {}
-    if table.rows >= MANY_ROWS:
+    if table.rows >= MANY_ROWS and objective.task in ("multiclass", "regression"):
         own = {**own, **OF_MANY_ROWS.get(name, {})}
     architecture = {**_COMMON, **RECIPES.get(name, {}), **own}
     values = {**architecture, **declared, "architecture": name}

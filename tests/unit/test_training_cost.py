@@ -98,5 +98,5 @@ def test_the_rate_is_good_to_a_factor_of_two():
                 work = run["epochs"] * table["rows"]["train"] * run["parameters"]
                 work *= run["hyperparameters"]["members"] * training_cost.OPERATIONS
                 ratios.append(work / training_cost.RATE["cpu"] / run["cpu_seconds"])
-    assert len(ratios) == 12
+    assert len(ratios) >= 12
     assert 0.5 < min(ratios) < 1 < max(ratios) < 2.1

@@ -12,7 +12,7 @@ from network_examples import CODES, examples, goal, table
 from plumbline.network import architectures, backend, layers
 from plumbline.network.architectures import features
 from plumbline.network.architectures.realmlp import robust_scale
-from plumbline.network.recipe import Recipe, resolve
+from plumbline.network.recipe import MANY_ROWS, Recipe, resolve
 from plumbline.network.table import Table
 from plumbline.release.keras_layers import require_own_layers
 from plumbline.spec import NetworkSpec
@@ -225,3 +225,19 @@ def test_the_recipe_of_numbers_differs_where_it_says_so():
     assert recipe("realmlp", "regression").hidden_activation == "mish"
     assert recipe("realmlp", "regression", learning_rate=0.5).learning_rate == 0.5
     assert recipe("dense", "regression") == recipe("dense")
+
+
+@pytest.mark.parametrize(
+    ("task", "rows", "widths"),
+    [
+        ("multiclass", MANY_ROWS, (512, 512, 512)),
+        ("regression", MANY_ROWS, (512, 512, 512)),
+        ("multiclass", MANY_ROWS - 1, (256, 256)),
+        ("binary", MANY_ROWS, (256, 256)),
+        ("multilabel", MANY_ROWS, (256, 256)),
+    ],
+)
+def test_many_rows_have_a_recipe_of_their_own_unless_labels_are_yes_or_no(task, rows, widths):
+    spec = NetworkSpec(architecture="tabm_mini")
+    described = Table.described(TRAIN.matrix, CODES, rows)
+    assert resolve(spec, described, goal(task, spec)).widths == widths

@@ -26,7 +26,9 @@ def table() -> list[str]:
 def exceptions() -> list[str]:
     rules = {
         "regression": recipe.OF_NUMBERS,
-        f"from {recipe.MANY_ROWS:,} training rows on": recipe.OF_MANY_ROWS,
+        f"multiclass or regression, from {recipe.MANY_ROWS:,} training rows on": (
+            recipe.OF_MANY_ROWS
+        ),
     }
     return [
         "| where | architecture | otherwise |",
