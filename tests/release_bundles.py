@@ -75,8 +75,9 @@ def raw_table(rows: int = ROWS) -> pa.Table:
 
 def prepare(folder: Path, table: pa.Table | None = None, **source: Any) -> Prepared:
     """A snapshot of `table` (by default `raw_table`), its split and its normalization."""
-    snapshot = snapshot_of(table or raw_table(), folder, postgres_types={"fee": "numeric"})
-    spec = spec_of(drop=["note"], **source)
+    types = {"fee": "numeric", "photo": "bytea"}
+    snapshot = snapshot_of(table or raw_table(), folder, postgres_types=types)
+    spec = spec_of(**{"drop": ["note"], **source})
     split = split_of(snapshot, spec)
     version = NormalizationVersion(VERSIONS["normalization_version"])
     normalization = fit(split.train(), feature_table(snapshot, spec), spec.normalization, version)

@@ -3,7 +3,7 @@
 Every device runs the whole loop of steps, on rows, weights and optimizer of its own. In each step
 the replicas exchange one vector, the mean of their gradients; so their weights stay the same to
 the last bit, and are those of one device up to the rounding of sums. What looks at several rows
-of a batch would see a share of it: see `plumbline.network.loop.jax_rows`.
+of a batch would see a share of it: see `plumbline.network.loop.jax_shares`.
 """
 
 from collections.abc import Callable, Iterator

@@ -11,22 +11,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from image_files import bars, file_of
-from release_bundles import VERSIONS, Built, Prepared, build
-from snapshots import snapshot_of, spec_of, split_of
+from release_bundles import Built, Prepared, build, prepare
 
 from plumbline.baselines import boosted_trees
 from plumbline.errors import BundleError
-from plumbline.extract.features import feature_table
 from plumbline.network import fitting
 from plumbline.normalization import apply
 from plumbline.normalization.apply import load_matrix
-from plumbline.normalization.fit import fit
 from plumbline.release import manifest
 from plumbline.release.bundle import load_bundle
 from plumbline.release.scoring import PREDICTIONS, score_file, score_snapshot
 from plumbline.release.treatments import UNUSUAL, UNUSUAL_IMAGES
 from plumbline.spec import NetworkSpec
-from plumbline.versions import NormalizationVersion
 
 pytestmark = [
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
@@ -60,13 +56,9 @@ class Made:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     folder = tmp_path_factory.mktemp("images")
-    spec = spec_of(kinds={"photo": "image"}, images={"photo": SHAPE})
-    snapshot = snapshot_of(rows(), folder / "snapshot", postgres_types={"photo": "bytea"})
-    split = split_of(snapshot, spec)
-    version = NormalizationVersion(VERSIONS["normalization_version"])
-    features = feature_table(snapshot, spec)
-    normalization = fit(split.train(), features, spec.normalization, version)
-    prepared = Prepared(snapshot=snapshot, spec=spec, split=split, normalization=normalization)
+    source = {"drop": [], "kinds": {"photo": "image"}, "images": {"photo": SHAPE}}
+    prepared = prepare(folder / "snapshot", rows(), **source)
+    split, normalization = prepared.split, prepared.normalization
     options = NetworkSpec(architecture="dense", widths=[8], max_epochs=1, batch_size=32)
     sides = (split.train(), split.validation())
     network = fitting.fit(*sides, normalization, options, None).predictor

@@ -10,20 +10,16 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from image_files import bars, file_of
-from release_bundles import VERSIONS, Built, Prepared, build
+from release_bundles import Built, build, prepare
 from serving_bundles import ARROW, stream
-from snapshots import snapshot_of, spec_of, split_of
 
-from plumbline.extract.features import feature_table
 from plumbline.network import fitting
-from plumbline.normalization.fit import fit
 from plumbline.release.bundle import load_bundle
 from plumbline.serving.app import create_app
 from plumbline.serving.scorer import Scorer
 from plumbline.serving.service import Service
 from plumbline.serving.settings import Limits
 from plumbline.spec import NetworkSpec
-from plumbline.versions import NormalizationVersion
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
@@ -48,13 +44,9 @@ def table() -> pa.Table:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder: Path = tmp_path_factory.mktemp("served images")
-    spec = spec_of(kinds={"photo": "image"}, images={"photo": SHAPE})
-    snapshot = snapshot_of(table(), folder / "snapshot", postgres_types={"photo": "bytea"})
-    split = split_of(snapshot, spec)
-    version = NormalizationVersion(VERSIONS["normalization_version"])
-    features = feature_table(snapshot, spec)
-    normalization = fit(split.train(), features, spec.normalization, version)
-    prepared = Prepared(snapshot=snapshot, spec=spec, split=split, normalization=normalization)
+    source = {"drop": [], "kinds": {"photo": "image"}, "images": {"photo": SHAPE}}
+    prepared = prepare(folder / "snapshot", table(), **source)
+    split, normalization = prepared.split, prepared.normalization
     options = NetworkSpec(architecture="dense", widths=[8], max_epochs=1, batch_size=32)
     fitted = fitting.fit(split.train(), split.validation(), normalization, options, None)
     return build(prepared, "network", fitted.predictor, folder / "network")
