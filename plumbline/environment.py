@@ -4,6 +4,8 @@ import ctypes.util
 import json
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -16,6 +18,18 @@ def home() -> Path:
 def store_location() -> str:
     """Where artifacts lie: `PLUMBLINE_STORE`, or `store` below `home()`."""
     return os.environ.get("PLUMBLINE_STORE") or str(home() / "store")
+
+
+@contextmanager
+def environment_kept() -> Iterator[None]:
+    """The variables of the environment are afterwards what they were before."""
+    before = os.environ.copy()
+    try:
+        yield
+    finally:
+        for added in os.environ.keys() - before.keys():
+            del os.environ[added]
+        os.environ.update(before)
 
 
 def keras_backend() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from plumbline.environment import environment_kept
 from plumbline.errors import SpecError
 from plumbline.spec import Expectation, utc
 
@@ -20,9 +21,11 @@ def checked(values: pa.Array, rule: Expectation, *, decimal: bool) -> np.ndarray
         SpecError: the rule's arguments are not those of its check, or the check cannot read
             values of this type.
     """
-    from pandera.errors import SchemaErrors
-    from pandera.pandas import Check, DataFrameSchema
-    from pandera.pandas import Column as Expected
+    # Imported, pandera tells Arrow by the environment to drop the zones of all moments to come.
+    with environment_kept():
+        from pandera.errors import SchemaErrors
+        from pandera.pandas import Check, DataFrameSchema
+        from pandera.pandas import Column as Expected
 
     if decimal:
         values = values.cast(pa.float64())

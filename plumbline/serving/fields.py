@@ -35,6 +35,22 @@ _MOMENT = re.compile(
 )
 
 
+def _iso(value: Any) -> str:
+    """Text alone: pydantic would take numbers as seconds, and cut digits off."""
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        return value
+    raise ValueError("input should be like 2024-01-31T12:30:00.123456, with a zone if it has one")
+
+
+def _in_utc(moment: dt.datetime) -> dt.datetime:
+    # Before Arrow sees it: PYARROW_IGNORE_TIMEZONE, which other packages set, drops its zone.
+    return moment.astimezone(dt.UTC)
+
+
+_AWARE = Annotated[AwareDatetime, BeforeValidator(_iso), AfterValidator(_in_utc)]
+_NAIVE = Annotated[NaiveDatetime, BeforeValidator(_iso)]
+
+
 def json_type(one: Input, kind: pa.DataType) -> Any:
     """The pydantic type of a column that is `kind` in the snapshot, with its JSON Schema."""
     types = pa.types
@@ -46,8 +62,7 @@ def json_type(one: Input, kind: pa.DataType) -> Any:
     if types.is_floating(kind):
         return _number(kind.bit_width)
     if types.is_timestamp(kind):
-        moment: Any = AwareDatetime if kind.tz else NaiveDatetime
-        return Annotated[moment, BeforeValidator(_iso)]
+        return _AWARE if kind.tz else _NAIVE
     known = {
         types.is_boolean: StrictBool,
         types.is_string: StrictStr,
@@ -91,13 +106,6 @@ def _exact(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     raise ValueError("input should be a number, or text that says one")
-
-
-def _iso(value: Any) -> str:
-    """Text alone: pydantic would take numbers as seconds, and cut digits off."""
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        return value
-    raise ValueError("input should be like 2024-01-31T12:30:00.123456, with a zone if it has one")
 
 
 def _decoded(value: Any) -> bytes:

@@ -1,6 +1,8 @@
 """Declared expectations: by the checks of pandera, and as SQL that selects offenders."""
 
 import datetime as dt
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -83,6 +85,23 @@ def test_integers_with_nulls_keep_their_digits(found):
     values = with_one(big, big - 1)
     values[0] = None
     assert found(values, "isin", allowed_values=[big]) == ONE
+
+
+def test_a_check_leaves_the_environment_as_it_was(monkeypatch):
+    """Left set, PYARROW_IGNORE_TIMEZONE shifts every zoned moment that Arrow reads later."""
+    program = """
+import os
+import pyarrow as pa
+from plumbline.audit.declared import checked
+from plumbline.spec import Expectation
+
+before = dict(os.environ)
+rule = Expectation(column="x", check="in_range", arguments={"min_value": 0, "max_value": 1})
+assert checked(pa.array([0, 2]), rule, decimal=False).tolist() == [False, True]
+assert dict(os.environ) == before, os.environ.keys() - before.keys()
+"""
+    monkeypatch.delenv("PYARROW_IGNORE_TIMEZONE", raising=False)
+    subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def test_rules_over_all_rows(found):
