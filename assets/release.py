@@ -9,7 +9,7 @@ from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.errors import BundleError
 from plumbline.network.training import TrainedNetwork
-from plumbline.release import bundle, promotion, scoring
+from plumbline.release import bundle, promotion
 from plumbline.release.bundle import load_bundle
 from plumbline.spec import PipelineSpec
 from plumbline.split import ledger
@@ -97,35 +97,4 @@ def _golden_check(spec: PipelineSpec, location: Path, *, reused: bool) -> dg.Ass
         check_name="golden_rows",
         passed=problem is None,
         description=problem or "hashes and golden rows agree",
-    )
-
-
-def predictions_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
-    return stage_asset(
-        spec,
-        root,
-        "predictions",
-        _predict,
-        after=["release"],
-        kinds={"parquet"},
-        description="Every row of the snapshot scored by the bundle, with all versions per row.",
-    )
-
-
-def _predict(bench: Workbench) -> dg.MaterializeResult:
-    made = bench.make(
-        "predictions",
-        lambda folder: scoring.score_snapshot(
-            load_bundle(bench.folder("release") / "bundle"), bench.snapshot, folder
-        ),
-    )
-    return materialized(
-        bench,
-        "predictions",
-        folder=made.folder,
-        reused=made.reused,
-        metadata={
-            "dagster/row_count": bench.snapshot.rows,
-            "model_version": bench.winner.model_version,
-        },
     )

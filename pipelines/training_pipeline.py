@@ -13,7 +13,8 @@ from assets.guard_drill import guard_drill_asset
 from assets.network import network_asset
 from assets.normalization import normalization_asset
 from assets.optimism import optimism_asset
-from assets.release import predictions_asset, release_asset
+from assets.predictions import predictions_asset
+from assets.release import release_asset
 from assets.search import search_asset
 from assets.snapshot import snapshot_asset
 from assets.split import split_asset

@@ -1,0 +1,1 @@
+"""From a model's scores to what is answered: calibration, threshold, conformal prediction."""

@@ -1,0 +1,1 @@
+"""Champion and challenger: which bundle is current, and why."""
