@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-tensorflow test-jax ui lint lock image-check readme clean help
+.PHONY: demo test test-units test-graphs test-jax ui lint lock image-check readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,10 +32,13 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: lint ## install, then lint, types, import rules and tests on both Keras backends
-	$(MAKE) --jobs 2 test-tensorflow test-jax
+	$(MAKE) --jobs 2 test-units test-graphs test-jax
 
-test-tensorflow: $(INSTALLED)
-	KERAS_BACKEND=tensorflow $(BIN)/pytest
+test-units: $(INSTALLED)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit
+
+test-graphs: $(INSTALLED)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph tests/integration
 
 test-jax: $(INSTALLED)
 	KERAS_BACKEND=jax $(BIN)/pytest -m network
