@@ -199,7 +199,10 @@ def _estimate(bench: Workbench) -> gate.Cost | None:
     """Of the network, where the gate asks for it."""
     if bench.spec.gate.max_network_cost is None:
         return None
-    return training_cost.estimated(bench.split.train(), bench.normalization, bench.spec.network)
+    spec = bench.spec
+    return training_cost.estimated(
+        bench.split.train(), bench.normalization, spec.network, seeds=spec.verdict.seeds
+    )
 
 
 def _rules(decided: gate.Gate) -> Iterator[dict[str, Any]]:

@@ -49,7 +49,7 @@ def _measure(bench: Workbench) -> dg.MaterializeResult:
                 metadata={"rule": report.rule, "confidence": report.confidence},
             )
         ],
-        metadata={"told": report.told, "val_auc": table(_scores(report))},
+        metadata={"told": report.told, f"val_{report.metric}": table(_scores(report))},
     )
 
 

@@ -1,14 +1,17 @@
 """The predictions: every row of the snapshot scored by the bundle."""
 
+import json
 from pathlib import Path
 
 import dagster as dg
 
-from assets.recording import materialized
-from assets.stage import stage_asset
+from assets.recording import materialized, picture
+from assets.stage import key, stage_asset
 from assets.workbench import Workbench
-from plumbline.release import scoring
+from plumbline.decision.decision import FILE, Decision
 from plumbline.release.bundle import load_bundle
+from plumbline.scoring import figure
+from plumbline.scoring.snapshots import PREDICTIONS, Predicted, score_snapshot, summary
 from plumbline.spec import PipelineSpec
 
 
@@ -21,23 +24,42 @@ def predictions_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
         after=["release"],
         kinds={"parquet"},
         description="Every row of the snapshot scored by the bundle, with all versions per row.",
+        checks={"every_row_is_scored": "No row of the snapshot breaks the bundle's schema."},
+        blocking=False,
     )
 
 
 def _predict(bench: Workbench) -> dg.MaterializeResult:
+    bundle = bench.folder("release") / "bundle"
     made = bench.make(
         "predictions",
-        lambda folder: scoring.score_snapshot(
-            load_bundle(bench.folder("release") / "bundle"), bench.snapshot, folder
-        ),
+        lambda folder: score_snapshot(load_bundle(bundle), bench.snapshot, folder),
     )
+    decision = Decision.from_json(json.loads((bundle / FILE).read_text("utf-8")))
+    predicted = summary(made.folder)
     return materialized(
         bench,
         "predictions",
         folder=made.folder,
         reused=made.reused,
+        checks=[_every_row(bench, predicted)],
         metadata={
-            "dagster/row_count": bench.snapshot.rows,
+            "dagster/row_count": predicted.scored,
+            "rejected": predicted.rejected,
             "model_version": bench.winner.model_version,
+            "bundle_version": bench.chain.version("release"),
+            "answers": ", ".join(f"{one.name} ({one.type})" for one in decision.schema),
+            "distribution": picture(figure.of_predictions(made.folder / PREDICTIONS, decision)),
         },
+    )
+
+
+def _every_row(bench: Workbench, predicted: Predicted) -> dg.AssetCheckResult:
+    told = f"{predicted.scored:,} rows of {bench.snapshot.rows:,} are scored"
+    return dg.AssetCheckResult(
+        asset_key=key(bench.spec, "predictions"),
+        check_name="every_row_is_scored",
+        passed=not predicted.rejected and predicted.scored == bench.snapshot.rows,
+        description=f"{told}; {predicted.first}" if predicted.rejected else told,
+        metadata={"rejected": predicted.rejected},
     )

@@ -9,10 +9,12 @@ from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.errors import BundleError
 from plumbline.network.training import TrainedNetwork
-from plumbline.release import bundle, promotion
+from plumbline.release.building import build
 from plumbline.release.bundle import load_bundle
+from plumbline.release.description import Release
+from plumbline.release.scaler import require_registered
 from plumbline.spec import PipelineSpec
-from plumbline.split import ledger
+from plumbline.split import ledger, seen
 
 
 def release_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
@@ -29,19 +31,11 @@ def release_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
 
 
 def _release(bench: Workbench) -> dg.MaterializeResult:
-    made = bench.make("release", lambda folder: _build(bench, folder / "bundle"))
+    made = bench.make("release", lambda folder: _build(bench, folder))
     location = made.folder / "bundle"
     check = _golden_check(bench.spec, location, reused=made.reused)
-    promoted = check.passed and promotion.record(
-        bench.registry,
-        bench.spec,
-        bundle_version=bench.chain.version("release"),
-        model_version=bench.winner.model_version,
-        verdict_version=bench.chain.version("evaluation"),
-        location=location,
-        reason=bench.evaluation.reason,
-        **bench.identity,
-    )
+    if check.passed:
+        _record(bench, location)
     return materialized(
         bench,
         "release",
@@ -52,32 +46,46 @@ def _release(bench: Workbench) -> dg.MaterializeResult:
             "bundle": dg.MetadataValue.path(location),
             "winner": bench.evaluation.winner,
             "model_version": bench.winner.model_version,
-            "promoted": promoted,
             "model_card": dg.MetadataValue.md((location / "card.md").read_text("utf-8")),
         },
     )
 
 
+def _record(bench: Workbench, location: Path) -> None:
+    bench.registry.record(
+        "bundles",
+        volatile=["location"],
+        bundle_version=bench.chain.version("release"),
+        model_version=bench.winner.model_version,
+        verdict_version=bench.chain.version("evaluation"),
+        location=str(location),
+        **bench.identity,
+    )
+
+
 def _build(bench: Workbench, folder: Path) -> None:
-    folder.mkdir()
-    bundle.build(
+    (folder / "bundle").mkdir()
+    winner = bench.winner
+    release = Release(
         spec=bench.spec,
         split=bench.split,
         normalization=bench.normalization,
-        predictor=bench.winner.predictor(),
+        predictor=winner.predictor(),
         evaluation=bench.evaluation,
         versions={
             "normalization_version": bench.chain.normalization,
             "split_version": bench.chain.split,
-            "model_version": bench.winner.model_version,
+            "model_version": winner.model_version,
             "evaluation_version": bench.chain.version("evaluation"),
             "bundle_version": bench.chain.version("release"),
         },
-        findings=bench.winner.findings if isinstance(bench.winner, TrainedNetwork) else None,
+        findings=winner.findings if isinstance(winner, TrainedNetwork) else None,
         test_reads=ledger.test_reads(bench.registry, bench.spec.name, bench.dataset_version),
         root=bench.root,
-        folder=folder,
     )
+    require_registered(build(release, folder / "bundle"), bench.registry)
+    # Beside the bundle, not in it: a bundle leaves the house, and digests of keys need not.
+    seen.write(bench.split, folder)
 
 
 def _golden_check(spec: PipelineSpec, location: Path, *, reused: bool) -> dg.AssetCheckResult:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from plumbline.baselines import training
 from plumbline.baselines.gate import Gate
 from plumbline.baselines.gate import load as load_gate
 from plumbline.chain import Chain
-from plumbline.evaluation import evaluate
+from plumbline.evaluation import evaluate, further_networks
 from plumbline.extract.features import FeatureTable, feature_table
 from plumbline.extract.freeze import find_snapshot, previous_version
 from plumbline.extract.snapshot import Snapshot
@@ -130,6 +130,21 @@ class Workbench:
         return network_training.load(self.folder("network"), self.chain.model("network"))
 
     @property
+    def further_seeds(self) -> list[int]:
+        """Seeds of the networks that show how much of the gain is luck; none where none is."""
+        declared, networks = self.spec.network.seed, self.spec.verdict.seeds
+        opened = self.gate.decision == "OPEN"
+        return further_networks.further_seeds(declared, networks) if opened else []
+
+    @cached_property
+    def further(self) -> tuple[network_training.TrainedNetwork, ...]:
+        """The networks of further seeds."""
+        if not self.further_seeds:
+            return ()
+        stage = "network_seeds"
+        return further_networks.load(self.folder(stage), self.chain.model(stage))
+
+    @property
     def candidates(self) -> tuple[training.Baseline | network_training.TrainedNetwork, ...]:
         """The models that were trained: both baselines, and the network if there is one."""
         return (*self.baselines, *([self.network] if self.network else []))
@@ -163,11 +178,16 @@ class Workbench:
         return Made(folder=folder, reused=present is not None)
 
     def record_verdict(
-        self, stage: str, decided: Gate | evaluate.Evaluation, evidence: Mapping[str, Any]
+        self,
+        stage: str,
+        decided: Gate | evaluate.Evaluation,
+        evidence: Mapping[str, Any],
+        volatile: Sequence[str] = (),
     ) -> None:
-        """What a stage decided, as a row of the registry."""
+        """What a stage decided, as a row of the registry; volatile: as `Registry.record`."""
         self.registry.record(
             "verdicts",
+            volatile=volatile,
             verdict_version=self.chain.version(stage),
             stage=stage,
             decision=decided.decision,

@@ -65,7 +65,7 @@ MLFLOW_SAVED = """
 import mlflow
 import pyarrow.parquet as pq
 
-rows = pq.read_table({bundle!r} + "/golden.parquet").drop_columns("expected_score").to_pandas()
+rows = pq.read_table({bundle!r} + "/golden.parquet").to_pandas()
 mlflow.pyfunc.save_model(
     "model",
     python_model="bundle_model.py",
@@ -280,7 +280,11 @@ def answer_bare(folder: Path) -> None:
     timed(lambda: predict(1), 10)
     for line in sys.stdin:
         what, _, number = line.strip().partition(" ")
-        told: Any = {"scores": bundle.score(rows).tolist(), "kind": bundle.manifest.kind}
+        told: Any = {
+            "scores": bundle.score(rows).tolist(),
+            "kind": bundle.manifest.kind,
+            "answer": bundle.decision.schema.names[0],
+        }
         if what == "single":
             told = timed(lambda: predict(1), int(number))
         elif what == "bulk":
@@ -301,8 +305,9 @@ def compare(bundle: Path, rows: Any, python: str | None, rounds: int) -> int:
             )
         }
         ours = Client(stack.enter_context(plumbline(bundle))[0], "/predict")
+        answer = facts["answer"]
         for name, several in {"Arrow": (arrow, ARROW), "JSON": (records, JSON)}.items():
-            sides[f"plumbline serve, {name}"] = server_side(ours, rows, records, several, "score")
+            sides[f"plumbline serve, {name}"] = server_side(ours, rows, records, several, answer)
         if python:
             theirs = Client(stack.enter_context(mlflow(python, bundle)), "/invocations")
             side = server_side(theirs, rows, split, (split, JSON), "predictions")

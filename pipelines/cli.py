@@ -8,8 +8,11 @@ from pathlib import Path
 
 import click
 
+from pipelines.commands.bundle import bundle
 from pipelines.commands.diff import diff
 from pipelines.commands.drill import drill
+from pipelines.commands.predict import predict
+from pipelines.commands.promote import promote, promotions, rollback
 from pipelines.commands.prove import prove
 from pipelines.commands.serve import serve
 from pipelines.commands.shared import pairs, told_plainly
@@ -24,8 +27,8 @@ DEMO_VERSIONS = {"flights": DEMO_VERSION, "fraud": "fraud_v3"}
 @click.pass_context
 def main(context: click.Context) -> None:
     """Turns a labelled SQL query into a tabular model you can defend."""
-    if context.invoked_subcommand == "serve":
-        return  # it needs neither Dagster nor a place of Plumbline's own
+    if context.invoked_subcommand in ("serve", "bundle"):
+        return  # they need neither Dagster nor a place of Plumbline's own
     from pipelines.launch import prepare_home
 
     prepare_home()
@@ -89,19 +92,6 @@ def verify(name: str, dataset_version: str) -> None:
 
 
 @main.command()
-@click.argument("bundle", type=click.Path(path_type=Path))
-@click.argument("source", metavar="INPUT", type=click.Path(path_type=Path))
-@click.argument("target", metavar="OUTPUT", type=click.Path(path_type=Path))
-def predict(bundle: Path, source: Path, target: Path) -> None:
-    """Score the raw rows of INPUT (Parquet or CSV) with BUNDLE into OUTPUT."""
-    from plumbline.release.scoring import score_file
-
-    with told_plainly():
-        rows = score_file(bundle, source, target)
-    click.echo(f"{rows:,} rows scored into {target}")
-
-
-@main.command()
 @click.argument("name", type=click.Choice(list(DEMO_VERSIONS)), default="flights")
 def demo(name: str) -> None:
     """Load a bundled data set into PostgreSQL and run its pipeline: a year of real flights
@@ -152,8 +142,13 @@ def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
     logging.getLogger(__name__).info("run %s of %s succeeded", outcome.run_id, name)
 
 
+main.add_command(bundle)
 main.add_command(drill)
 main.add_command(prove)
 main.add_command(diff)
 main.add_command(trace)
+main.add_command(promote)
+main.add_command(rollback)
+main.add_command(promotions)
 main.add_command(serve)
+main.add_command(predict)

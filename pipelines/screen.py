@@ -38,8 +38,8 @@ def print_summary(facts: dict[str, Any]) -> None:
         screen.print("Verdict  none yet; the run did not reach the evaluation")
     if facts["bundle"]:
         screen.print(f"Bundle   {facts['bundle']['location']}")
-        promoted = "promoted" if facts["bundle"]["promotions"] else "not promoted"
-        screen.print(f"         model {facts['bundle']['model_version'][:12]}, {promoted}")
+        screen.print(f"         model {facts['bundle']['model_version'][:12]}")
+        screen.print(f"Champion {_champion(facts)}", markup=False)
 
 
 def print_verified(found: Sequence[Verified]) -> None:
@@ -69,6 +69,22 @@ def _versions(facts: dict[str, Any]) -> Table:
         version = normalization["normalization_version"][:12]
         grid.add_row("normalization", normalization["method"], version)
     return grid
+
+
+def _champion(facts: dict[str, Any]) -> str:
+    """Who is champion, and what became of this bundle if it is not."""
+    champion, bundle = facts["champion"], facts["bundle"]
+    lines = ["none"]
+    own = champion is not None and champion["bundle_version"] == bundle["bundle_version"]
+    if champion is not None:
+        name = "this bundle" if own else f"bundle {champion['bundle_version'][:12]}"
+        until = f" until {champion['expires_at'][:19]}" if champion["expires_at"] else ""
+        at = champion["promoted_at"][:19]
+        lines = [f"{name}, {champion['action']} {at}{until}: {champion['reason']}"]
+    if not own:
+        last = bundle["promotions"][-1:]
+        lines += [f"this bundle, {one['action']}: {one['reason']}" for one in last]
+    return "\n         ".join(lines)
 
 
 def _deciding(verdict: dict[str, Any] | None) -> str:

@@ -11,9 +11,11 @@ from assets.baselines import baseline_asset, floor_asset, gate_asset
 from assets.evaluation import evaluation_asset
 from assets.guard_drill import guard_drill_asset
 from assets.network import network_asset
+from assets.network_seeds import network_seeds_asset
 from assets.normalization import normalization_asset
 from assets.optimism import optimism_asset
 from assets.predictions import predictions_asset
+from assets.promotion import promotion_asset
 from assets.release import release_asset
 from assets.search import search_asset
 from assets.snapshot import snapshot_asset
@@ -59,18 +61,15 @@ class TrainingPipeline(dg.Component):
 
 
 def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
-    """The graph of one pipeline; `source.sql` is relative to `root`.
-
-    It ends with the evaluation for other tasks than binary: nothing is released.
-    """
+    """The graph of one pipeline; `source.sql` is relative to `root`."""
     assets = [
         *data_assets(spec, root),
         *baseline_assets(spec, root),
         *network_assets(spec, root),
+        optimism_asset(spec, root),
         evaluation_asset(spec, root),
+        *release_assets(spec, root),
     ]
-    if spec.source.task == "binary":
-        assets += release_assets(spec, root)
     job = dg.define_asset_job(
         name=spec.name,
         selection=dg.AssetSelection.assets(*(one.key for one in assets)),
@@ -117,15 +116,15 @@ def baseline_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]
 
 
 def network_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
-    """The network, after a search for its options where one is declared."""
+    """The network, after a search for its options where one is declared; and further seeds."""
     search = [search_asset(spec, root)] if spec.network.search else []
-    return [*search, network_asset(spec, root)]
+    return [*search, network_asset(spec, root), network_seeds_asset(spec, root)]
 
 
 def release_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:
-    """From the evaluation's winner to its predictions; and what a random split would flatter."""
+    """From the evaluation's winner to the champion, and to its predictions."""
     return [
-        optimism_asset(spec, root),
         release_asset(spec, root),
+        promotion_asset(spec, root),
         predictions_asset(spec, root),
     ]

@@ -13,6 +13,7 @@ PlumblineError
 ├── LeakageError            something but the training rows was about to be fitted
 ├── NormalizationError      a feature cannot be fitted or transformed
 ├── TrainingError           a model could not be trained
+├── DecisionError           no decision can be made of scores, or one that is written is none
 ├── StoreError
 │   ├── ArtifactMissing     an artifact was never made, or was pruned
 │   ├── ArtifactCorrupt     an artifact's bytes are not those that were published
@@ -20,6 +21,9 @@ PlumblineError
 ├── RegistryError           the registry's rows contradict each other
 ├── HistoryError            two versions cannot be compared, or a key cannot be looked up
 ├── BundleError             a bundle, or rows given to it, cannot be trusted
+│   └── ScoringError        rows cannot be read, or scores not written where they were to go
+├── PromotionError          a bundle cannot take the place of the current one as asked
+│   └── NotComparable       two bundles cannot be held against each other on rows new to both
 └── ServingError            the scoring server cannot run as asked, or refuses a request
 """
 
@@ -79,6 +83,9 @@ class NormalizationError(PlumblineError): ...
 class TrainingError(PlumblineError): ...
 
 
+class DecisionError(PlumblineError): ...
+
+
 class StoreError(PlumblineError): ...
 
 
@@ -98,6 +105,15 @@ class HistoryError(PlumblineError): ...
 
 
 class BundleError(PlumblineError): ...
+
+
+class ScoringError(BundleError): ...
+
+
+class PromotionError(PlumblineError): ...
+
+
+class NotComparable(PromotionError): ...
 
 
 class ServingError(PlumblineError): ...

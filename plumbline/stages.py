@@ -59,7 +59,11 @@ def _baseline(spec: PipelineSpec) -> Options:
 
 
 def _estimating(spec: PipelineSpec) -> Options:
-    return {"network": _dump(spec.network), "accelerator": accelerator()}
+    return {
+        "network": _dump(spec.network),
+        "seeds": spec.verdict.seeds,
+        "accelerator": accelerator(),
+    }
 
 
 _LABEL = ("label", "positive_label", "task", "classes")
@@ -93,13 +97,44 @@ _DIFF = ("diff", "differences", "effect", "pair", "places", "ranges", "values")
 # Without its figures: a picture drawn anew is no reason to read the test split again.
 _EVALUATION = (
     *_METRICS,
+    "plumbline.decision",
     *(
         f"plumbline.evaluation.{name}"
         for name in (
-            *("evaluate", "sides", "thresholds"),
-            *("comparison", "significance"),
+            *("evaluate", "sides", "decisions"),
+            *("comparison", "significance", "seeds", "judging", "candidates"),
+            *("slices", "weak_segments", "complexity"),
         )
     ),
+)
+
+# Without archives and signatures, which are of a bundle and not in it.
+_RELEASE = tuple(
+    f"plumbline.release.{name}"
+    for name in (
+        *("agreement", "arrays", "building", "bundle", "card", "card_data", "card_decision"),
+        *("card_results", "description", "expectations", "golden", "inventory", "keras_layers"),
+        *("layout", "manifest", "markdown", "opened", "predictors", "provenance", "raw"),
+        *("scaler", "treatments"),
+    )
+)
+
+# Who is champion is no input: a promotion is an event. By this version a bundle is put forward
+# once; a comparison's own version names the champion, too, and is what a run records.
+_PROMOTION = (
+    *_METRICS,
+    *(f"plumbline.promotion.{name}" for name in ("comparison", "entrants", "field", "rule")),
+    "plumbline.promotion.sample",
+    *(f"plumbline.evaluation.{name}" for name in ("comparison", "seeds", "sides", "significance")),
+)
+
+# Without its picture, and without the files and tables that a pipeline does not score.
+_SCORING = tuple(
+    f"plumbline.scoring.{name}"
+    for name in (
+        *("answers", "batch", "blocks", "file_sources", "file_target"),
+        *("judging", "rejects", "snapshots", "work"),
+    )
 )
 
 STAGES: Mapping[str, Stage] = {
@@ -202,18 +237,40 @@ STAGES: Mapping[str, Stage] = {
         options=_network,
         inputs=("normalization",),
     ),
+    "network_seeds": Stage(
+        # What it trains with is in the version of the network.
+        code=("plumbline.evaluation.further_networks",),
+        options=lambda spec: {
+            "seeds": spec.verdict.seeds,
+            "environment": _network(spec)["environment"],
+        },
+        inputs=("network",),
+    ),
     "evaluation": Stage(
         code=_EVALUATION,
-        options=lambda spec: _dump(spec.evaluation),
-        inputs=("baseline_gate", "network"),
+        options=lambda spec: {
+            **_dump(spec.evaluation),
+            "decision": _dump(spec.decision),
+            "verdict": spec.verdict.model_dump(mode="json", exclude={"seeds"}),
+        },
+        inputs=("baseline_gate", "network", "network_seeds"),
     ),
     "release": Stage(
-        code=("plumbline.release",),
+        code=_RELEASE,
         options=lambda spec: {"golden_rows": spec.release.golden_rows},
         inputs=("evaluation",),
     ),
+    "promotion": Stage(
+        code=_PROMOTION,
+        options=lambda spec: {
+            "promotion": _dump(spec.promotion),
+            "evaluation": _dump(spec.evaluation),
+            "max_test_reads": spec.verdict.max_test_reads,
+        },
+        inputs=("release", "floor"),
+    ),
     "predictions": Stage(
-        code=("plumbline.release",),
+        code=_SCORING,
         options=lambda _: {},
         inputs=("release",),
     ),

@@ -180,10 +180,11 @@ def _seal(draft: Path) -> None:
     files = {path.relative_to(draft).as_posix(): sha256_of(path) for path in sorted(_files(draft))}
     (draft / MANIFEST).write_text(json.dumps({"files": files}, indent=1), "utf-8")
     for path in [*draft.rglob("*"), draft]:
-        _flush(path)
+        flush(path)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Have a file's bytes, or a folder's names, on the disk before what follows."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -198,7 +199,7 @@ def _rename_if_absent(draft: Path, final: Path) -> None:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
             raise
         verify(final)
-    _flush(final.parent)
+    flush(final.parent)
 
 
 def _sweep(final: Path) -> None:

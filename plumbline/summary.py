@@ -3,6 +3,8 @@
 from typing import Any
 
 from plumbline.errors import RegistryError
+from plumbline.promotion import events
+from plumbline.promotion.events import Event
 from plumbline.registry import Registry, Row
 
 Summary = dict[str, Any]
@@ -12,7 +14,7 @@ _RENAMED = {"roc_auc": "auc"}
 
 
 def summary(registry: Registry, pipeline: str, dataset_version: str | None = None) -> Summary:
-    """Versions, rows, scores, verdicts and the bundle, as JSON types.
+    """Versions, rows, scores, verdicts, the bundle and who is champion, as JSON types.
 
     Without `dataset_version`: of the one that was frozen last. Where options changed and
     stages were run again, the last verdict and what it was decided on are shown.
@@ -38,6 +40,7 @@ def summary(registry: Registry, pipeline: str, dataset_version: str | None = Non
             for row in registry.rows("test_reads", **at)
         ],
         "bundle": _bundle(registry, verdict),
+        **_standing(registry, pipeline),
     }
 
 
@@ -139,3 +142,16 @@ def _bundle(registry: Registry, verdict: Row | None) -> Row | None:
         **_without(row, "pipeline", "dataset_version", "normalization_version", "verdict_version"),
         "promotions": [_without(p, "pipeline", "bundle_version") for p in promotions],
     }
+
+
+def _standing(registry: Registry, pipeline: str) -> Summary:
+    """Of the pipeline, whatever dataset version its champion is of."""
+    happened = events.events(registry, pipeline)
+    return {
+        "champion": _event(events.champion(happened)),
+        "challenger": _event(events.challenger(happened)),
+    }
+
+
+def _event(event: Event | None) -> Row | None:
+    return event and _without(vars(event), "pipeline", "expired")

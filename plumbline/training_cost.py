@@ -29,8 +29,11 @@ OPERATIONS = 6
 """Of a weight and a row, forward and back (count)."""
 
 
-def estimated(train: Rows, normalization: Normalization, options: NetworkSpec) -> Cost:
-    """The cost of the declared network, and of the search for its options where there is one.
+def estimated(
+    train: Rows, normalization: Normalization, options: NetworkSpec, *, seeds: int = 1
+) -> Cost:
+    """The cost of the declared network with each of its seeds, and of the search for its options
+    where there is one.
 
     A search's trials are counted as trainings of the declared network, each to its last epoch.
     """
@@ -46,7 +49,7 @@ def estimated(train: Rows, normalization: Normalization, options: NetworkSpec) -
     table = _table(train, normalization)
     recipe = resolve(options, table, goal)
     facts = {
-        "trainings": 1 + (options.search.trials if options.search else 0),
+        "trainings": seeds + (options.search.trials if options.search else 0),
         "epochs": recipe.max_epochs,
         "rows": table.rows,
         "parameters": parameters(recipe, table, goal.outputs),

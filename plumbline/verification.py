@@ -12,8 +12,10 @@ from plumbline.extract.digest import content_of_snapshot
 from plumbline.extract.freeze import previous_version, snapshot_address
 from plumbline.extract.snapshot import Snapshot
 from plumbline.normalization import apply, parameters
+from plumbline.promotion.events import events
 from plumbline.registry import Registry
 from plumbline.release.bundle import load_bundle
+from plumbline.release.scaler import require_registered
 from plumbline.spec import PipelineSpec
 from plumbline.stages import stages
 from plumbline.store import ArtifactStore
@@ -44,9 +46,9 @@ def verify(
     """Each stage's folder: its bytes, and for some stages its meaning too.
 
     The snapshot's content digest is computed anew from its rows and compared with the
-    registry; the normalization is compared with its registry row; the bundle's golden rows
-    are scored. Absent means never made with the options now declared, or withheld. `root`: what
-    the declaration's SQL files are relative to.
+    registry; the normalization, and the bundle's, are compared with the registry's row; the
+    bundle's golden rows are scored. Absent means never made with the options now declared, or
+    withheld. `root`: what the declaration's SQL files are relative to.
     """
     row = registry.one("dataset_versions", pipeline=spec.name, dataset_version=dataset_version)
     folder = store.folder(spec.name, "snapshot", snapshot_address(spec.name, dataset_version))
@@ -65,8 +67,22 @@ def verify(
         audit_sql=sql_fingerprint(spec, root),
     )
     for stage in stages(spec):
+        if stage == "promotion":
+            yield from _comparisons(chain, registry, store)
+            continue
         folder = store.folder(spec.name, stage, chain.version(stage))
         yield Verified(stage=stage, location=folder, status=_status(stage, folder, registry))
+
+
+def _comparisons(chain: Chain, registry: Registry, store: ArtifactStore) -> Iterator[Verified]:
+    """Those of the bundle, with whomever; a comparison's version names the champion, too."""
+    name, bundle = chain.spec.name, chain.version("release")
+    happened = [one for one in events(registry, name) if one.bundle_version == bundle]
+    for version in dict.fromkeys(one.evidence.get("version") for one in happened):
+        if version is not None:
+            folder = store.folder(name, "promotion", version)
+            status = _status("promotion", folder, registry)
+            yield Verified(stage="promotion", location=folder, status=status)
 
 
 def _snapshot_status(folder: Path, digest: str) -> str:
@@ -89,7 +105,7 @@ def _status(stage: str, folder: Path, registry: Registry) -> str:
         if stage == "normalization":
             return _against_registry(folder, registry)
         if stage == "release":
-            load_bundle(folder / "bundle")
+            require_registered(load_bundle(folder / "bundle"), registry)
     except PlumblineError as error:
         return str(error)
     return "verified"

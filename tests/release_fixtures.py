@@ -1,9 +1,21 @@
 """One small bundle per kind of model, built once: a plugin of the tests that name it."""
 
 import pytest
-from release_bundles import Built, Prepared, build, prepare, random_network
+from release_bundles import (
+    FIT,
+    TASKS,
+    Built,
+    Prepared,
+    build,
+    prepare,
+    prepare_task,
+    random_network,
+    release_task,
+)
 
 from plumbline.baselines import boosted_trees, random_forest
+from plumbline.baselines.examples import training_rows
+from plumbline.spec import Task
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +41,26 @@ def boosted(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Bui
 def network(prepared: Prepared, tmp_path_factory: pytest.TempPathFactory) -> Built:
     folder = tmp_path_factory.mktemp("network") / "bundle"
     return build(prepared, "network", random_network(prepared.normalization), folder)
+
+
+@pytest.fixture(scope="session")
+def tasks(tmp_path_factory: pytest.TempPathFactory) -> dict[Task, Prepared]:
+    """What the bundles of each task are made of."""
+    return {task: prepare_task(task, tmp_path_factory.mktemp(task) / "snapshot") for task in TASKS}
+
+
+@pytest.fixture(scope="session")
+def released(
+    tasks: dict[Task, Prepared], tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[Task, str], Built]:
+    """A bundle of each task and kind but networks; do not change their files."""
+    made = {}
+    for task, prepared in tasks.items():
+        given = training_rows(prepared.split.train(), prepared.normalization)
+        for kind, fit in FIT.items():
+            folder = tmp_path_factory.mktemp(f"{task}_{kind}") / "bundle"
+            made[task, kind] = release_task(prepared, kind, fit(given).predictor, folder)
+    return made
 
 
 NETWORK = [

@@ -63,6 +63,7 @@ def small_spec(**options: Any) -> PipelineSpec:
         "audit": {"accept": {"target_leakage.amount": "the label is made from it"}},
         "network": network,
         "evaluation": {"resamples": 100},
+        "verdict": {"seeds": 1},
         **options,
     }
     return PipelineSpec.model_validate({**blocks, "source": source | options.get("source", {})})

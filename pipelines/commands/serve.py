@@ -5,14 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.commands.shared import told_plainly
+from pipelines.commands.bundle import public_key
+from pipelines.commands.shared import BundlePath, told_plainly
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from plumbline.serving.inference_log import Sink
 
 
 @click.command(context_settings={"show_default": True})
-@click.argument("bundle", type=click.Path(path_type=Path))
+@click.argument("bundle", type=BundlePath())
 @click.option("--host", default="127.0.0.1", help="Address to listen on.")
 @click.option("--port", default=8000, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--max-body", default=16, type=click.IntRange(1), help="MiB of a request's body.")
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 @click.option("--drain", default=1.0, type=click.FloatRange(0), help="Seconds after SIGTERM.")
 @click.option("--log-to", type=click.Path(path_type=Path), help="Folder of the inference log.")
 @click.option("--log-table", help="schema.table of the inference log, at DATABASE_URL.")
+@public_key
 @click.option("--without-key", is_flag=True, help="Answer anybody, also from elsewhere.")
 def serve(bundle: Path, host: str, port: int, **options: Any) -> None:
     """Answer HTTP requests with BUNDLE, until SIGTERM.
@@ -31,6 +35,7 @@ def serve(bundle: Path, host: str, port: int, **options: Any) -> None:
     Requests need the key in PLUMBLINE_API_KEY. docs/serving.md has the rest.
     """
     from pipelines.screen import show_progress
+    from plumbline.serving.inference_log import layout
     from plumbline.serving.scorer import Scorer
     from plumbline.serving.server import listen, serve
     from plumbline.serving.service import Service
@@ -48,8 +53,8 @@ def serve(bundle: Path, host: str, port: int, **options: Any) -> None:
             log_rows=2 * max(options["max_rows"], 100_000),
         )
         key = key_from_environment(host, without=options["without_key"])
-        scorer = Scorer.load(bundle)
-        sink = _sink(options["log_to"], options["log_table"])
+        scorer = Scorer.load(bundle, public_key=options["public_key"])
+        sink = _sink(options["log_to"], options["log_table"], layout(scorer.answers))
         listening = listen(host, port)
         service = Service(scorer, limits, key=key, sink=sink)
         place = f"http://{host}:{listening.getsockname()[1]}"
@@ -58,14 +63,14 @@ def serve(bundle: Path, host: str, port: int, **options: Any) -> None:
         serve(service, listening, drain_seconds=options["drain"])
 
 
-def _sink(folder: Path | None, table: str | None) -> "Sink | None":
+def _sink(folder: Path | None, table: str | None, rows: "pa.Schema") -> "Sink | None":
     from plumbline.serving.log_sinks import ParquetParts, PostgresTable
 
     if folder and table:
         raise click.UsageError("--log-to and --log-table: choose one")
     if folder:
-        return ParquetParts(folder)
-    return PostgresTable(_database(), table) if table else None
+        return ParquetParts(folder, rows)
+    return PostgresTable(_database(), table, rows) if table else None
 
 
 def _database() -> Any:

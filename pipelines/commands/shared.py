@@ -1,8 +1,9 @@
-"""What all commands do alike: errors told plainly, `k=v` options."""
+"""What all commands do alike: errors told plainly, `k=v` options, a bundle by its alias."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +20,33 @@ def told_plainly() -> Iterator[None]:
         yield
     except PlumblineError as error:
         raise click.ClickException(str(error)) from None
+
+
+class BundlePath(click.ParamType):
+    """A bundle's folder or archive, or PIPELINE@champion, @challenger or @VERSION for one."""
+
+    name = "bundle"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None = None,  # noqa: ARG002
+        ctx: click.Context | None = None,  # noqa: ARG002
+    ) -> Path:
+        path = Path(value)
+        if "@" not in str(value) or path.exists():
+            return path
+        from pipelines.launch import prepare_home
+        from plumbline.environment import store_location
+        from plumbline.postgres import postgres
+        from plumbline.promotion.aliases import bundle_location
+        from plumbline.registry import Registry
+        from plumbline.store import ArtifactStore
+
+        prepare_home()
+        with told_plainly():
+            store = ArtifactStore.at(store_location())
+            return bundle_location(Registry.open(postgres()), str(value), store)
 
 
 def pairs(parameters: tuple[str, ...], option: str = "--param") -> dict[str, str]:

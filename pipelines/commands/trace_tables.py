@@ -135,8 +135,16 @@ def _promoted(bundle: dict[str, Any]) -> str:
 
 
 def _scores(made: dict[str, Any]) -> str:
-    scores = [f"{row['score']:.4f}" for row in made["rows"][:FEW]]
+    scores = [_said(row) for row in made["rows"][:FEW]]
     return ", ".join(scores) + (", ..." if len(made["rows"]) > FEW else "")
+
+
+def _said(row: dict[str, Any]) -> str:
+    """The score of a yes or no, else what was predicted."""
+    said = row.get("score", row["predicted"])
+    if isinstance(said, list):
+        return " + ".join(said) or "none"
+    return f"{said:.4f}" if isinstance(said, float) else str(said)
 
 
 def _mentions(traced: Trace) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """How much a random split would flatter: the same XGBoost, on the same rows dealt out anew."""
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from plumbline.baselines import boosted_trees
@@ -14,6 +15,7 @@ from plumbline.metrics.interval import Interval
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.fit import fit
 from plumbline.spec import HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
+from plumbline.spec.metrics import METRICS, MetricName
 from plumbline.split.redrawn import redrawn
 from plumbline.split.split import Split
 from plumbline.versions import NormalizationVersion
@@ -21,8 +23,8 @@ from plumbline.versions import NormalizationVersion
 OPTIMISM = "optimism.json"
 
 RULE = (
-    "a random split flatters when the lower end of the interval of its val AUC minus that of "
-    "the declared split lies above 0; the two are taken as independent"
+    "a random split flatters when the whole interval of what its val score is better by than that "
+    "of the declared split lies above 0; the two are taken as independent"
 )
 
 
@@ -39,12 +41,15 @@ class Optimism:
     confidence: float
     rows: dict[str, int]
     """Rows by side, of both."""
+    metric: MetricName
+    """What the scores are of: the task's main metric."""
     declared: dict[str, float]
-    """Val AUC of XGBoost under the declared split: value, low, high."""
+    """Val score of XGBoost under the declared split: value, low, high."""
     random: dict[str, float] | None
     """Likewise with train and val rows dealt out at random; None where nothing was trained."""
     difference: dict[str, float] | None
-    """random - declared, with its interval."""
+    """What random is better by, with its interval: of an error declared - random, else
+    random - declared."""
 
 
 def measure(
@@ -55,17 +60,17 @@ def measure(
     declared: XGBoost as trained on `split`. The test rows are not read. Rows are dealt out one
     by one, as a random split does: neither time, nor groups, nor duplicates hold them together.
     """
-    score = Interval(**declared.training["val"]["interval"])
+    measured = declared.training["val"]
+    found = Measured(metric=measured["metric"], declared=Interval(**measured["interval"]))
     if _is_random(spec):
         told = f"{_declared(spec)} is a random split already; nothing was trained"
-        return _report(split, spec, score, told)
+        return _report(split, spec, found, told)
     try:
-        random = _under_random(redrawn(split, spec.baselines.seed), features, spec)
+        random = _under_random(redrawn(split, spec.baselines.seed), features, spec, found.metric)
     except (SplitError, TrainingError) as error:  # too few rows of a label to deal out
-        return _report(split, spec, score, f"a random split cannot be measured: {error.found}")
-    difference = independent_difference(random, score)
-    told = _told(spec, score, random, difference)
-    return _report(split, spec, score, told, random=random, difference=difference)
+        return _report(split, spec, found, f"a random split cannot be measured: {error.found}")
+    found = replace(found, random=random)
+    return _report(split, spec, found, _told(spec, found))
 
 
 def build(
@@ -82,33 +87,58 @@ def load(folder: Path) -> Optimism:
     return Optimism(**json.loads((folder / OPTIMISM).read_text("utf-8")))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """XGBoost's val scores under both splits."""
+
+    metric: MetricName
+    declared: Interval
+    random: Interval | None = None
+    """None where nothing was trained."""
+
+    @property
+    def difference(self) -> Interval | None:
+        """What the random split's is better by."""
+        if self.random is None:
+            return None
+        if METRICS[self.metric].greater_is_better:
+            return independent_difference(self.random, self.declared)
+        return independent_difference(self.declared, self.random, bound=math.inf)
+
+    @property
+    def title(self) -> str:
+        return METRICS[self.metric].title
+
+    def written(self, value: float, sign: str = "") -> str:
+        return METRICS[self.metric].written(value, sign)
+
+    def told(self, score: Interval) -> str:
+        ends = (self.written(one) for one in (score.low, score.high))
+        return f"{self.written(score.value)} ({' to '.join(ends)})"
+
+
 def _is_random(spec: PipelineSpec) -> bool:
     return isinstance(spec.split, HashSplit | StratifiedSplit) and spec.source.group is None
 
 
-def _under_random(split: Split, features: FeatureTable, spec: PipelineSpec) -> Interval:
-    """Val AUC of XGBoost on a redrawn split, its normalization fitted on the new train rows."""
+def _under_random(
+    split: Split, features: FeatureTable, spec: PipelineSpec, metric: MetricName
+) -> Interval:
+    """Val score of XGBoost on a redrawn split, its normalization fitted on the new train rows."""
     train, val = split.train(), split.validation()
     version = NormalizationVersion(f"of {split.version}")
     normalization = fit(train, features, spec.normalization, version)
     fitted = boosted_trees.fit(train, normalization, spec.baselines.seed)
     scores = fitted.predictor.predict(load_matrix(val, normalization.tabular))
     return interval_of(
-        *("auc", "binary", val.labels(), scores, val.weights()),
+        *(metric, spec.source.task, val.labels(), scores, val.weights()),
         confidence=spec.baselines.confidence,
         seed=spec.baselines.seed,
     )
 
 
-def _report(
-    split: Split,
-    spec: PipelineSpec,
-    declared: Interval,
-    told: str,
-    *,
-    random: Interval | None = None,
-    difference: Interval | None = None,
-) -> Optimism:
+def _report(split: Split, spec: PipelineSpec, found: Measured, told: str) -> Optimism:
+    difference = found.difference
     return Optimism(
         policy=spec.split.policy,
         group=spec.source.group,
@@ -117,24 +147,31 @@ def _report(
         rule=RULE,
         confidence=spec.baselines.confidence,
         rows={name: split.counts[name] for name in ("train", "val")},
-        declared=asdict(declared),
-        random=random and asdict(random),
+        metric=found.metric,
+        declared=asdict(found.declared),
+        random=found.random and asdict(found.random),
         difference=difference and asdict(difference),
     )
 
 
-def _told(spec: PipelineSpec, declared: Interval, random: Interval, difference: Interval) -> str:
-    found = (
-        f"XGBoost's val AUC is {_written(declared)} under {_declared(spec)}, and "
-        f"{_written(random)} when the same rows are split at random: "
-        f"{difference.value:+.4f} ({difference.low:+.4f} to {difference.high:+.4f})"
+def _told(spec: PipelineSpec, found: Measured) -> str:
+    difference, random = found.difference, found.random
+    if difference is None or random is None:
+        raise AssertionError("nothing was trained")
+    value, low, high = (
+        found.written(end, "+") for end in (difference.value, difference.low, difference.high)
+    )
+    told = (
+        f"XGBoost's val {found.title} is {found.told(found.declared)} under {_declared(spec)}, and "
+        f"{found.told(random)} when the same rows are split at random, which looks better by "
+        f"{value} ({low} to {high})"
     )
     if difference.low <= 0:
-        return f"{found}. No flattery is shown"
+        return f"{told}. No flattery is shown"
     return (
-        f"{found}. A random split would flatter by {difference.value:.2f} AUC, because "
-        f"{_why(spec)}. Expect what the declared split shows: rows to come are as far from the "
-        "training rows as its val rows are"
+        f"{told}. A random split would flatter by {found.written(difference.value)} {found.title}, "
+        f"because {_why(spec)}. Expect what the declared split shows: rows to come are as far from "
+        "the training rows as its val rows are"
     )
 
 
@@ -149,7 +186,3 @@ def _why(spec: PipelineSpec) -> str:
 def _declared(spec: PipelineSpec) -> str:
     group = f" by {spec.source.group}" if spec.source.group else ""
     return f"policy {spec.split.policy!r}{group}"
-
-
-def _written(score: Interval) -> str:
-    return f"{score.value:.4f} ({score.low:.4f} to {score.high:.4f})"

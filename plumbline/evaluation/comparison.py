@@ -1,16 +1,18 @@
 """Network or baseline: the verdict, and one sentence that says why."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from plumbline.errors import SpecError
+from plumbline.evaluation.seeds import Gain, Spread
 from plumbline.evaluation.sides import Side
-from plumbline.evaluation.significance import Difference, compared
+from plumbline.evaluation.significance import Difference, Reading, compared
 from plumbline.metrics.interval import Interval
 from plumbline.spec.metrics import METRICS, OF_TASK, MetricName
 
 NETWORK = "network"
+_WINS = ", so the network wins"
 Decision = Literal["NETWORK", "BASELINE", "INCONCLUSIVE"]
 
 
@@ -24,7 +26,9 @@ class Verdict:
     """network, baseline, metric, minimum_gain; difference: {value, low, high} of the test rows,
     oriented so that more is better for the network, p_value against the minimum gain, method
     and groups (count). differences: the same of every baseline, and adjusted to how many there
-    are under `holm`. Without a network, difference is None."""
+    are under `holm`. confidence: of these intervals; networks (count) and mean: of how many
+    seeds, and the gain in the mean of them, None for one; reading: which one of the test rows.
+    Without a network, difference is None."""
 
 
 def deciding(side: Side) -> MetricName:
@@ -43,13 +47,22 @@ def deciding(side: Side) -> MetricName:
     return chosen
 
 
-def judge(test: Side, on_val: Mapping[str, Interval]) -> Verdict:
+def judge(
+    test: Side,
+    on_val: Mapping[str, Interval],
+    *,
+    seeds: Spread | None = None,
+    reading: Reading = Reading(),  # noqa: B008
+) -> Verdict:
     """Compare the network with the best baseline on the same test rows.
 
     on_val: the deciding metric of each candidate on the validation rows. The best baseline is
     the best of them; the test rows have no say in it. NETWORK needs the whole interval of the
     difference above the minimum gain, BASELINE has it whole below; what lies between is
     INCONCLUSIVE and keeps the baseline.
+
+    seeds: how much networks of other seeds differ, which widens the interval; so does a `reading`
+    beyond those that are allowed.
 
     Without groups the interval takes rows as independent. Where many rows share a cause (a
     day's storm, a customer), it is then too narrow.
@@ -61,12 +74,14 @@ def judge(test: Side, on_val: Mapping[str, Interval]) -> Verdict:
     name = deciding(test)
     test.require_defined(name, "test")
     baselines = [kind for kind in on_val if kind != NETWORK]
-    best = max(baselines, key=lambda kind: METRICS[name].sign * on_val[kind].value)
-    rule = _Rule(test=test, name=name, baseline=best, on_val=on_val[best])
+    best = best_on_val(name, {kind: on_val[kind] for kind in baselines})
+    rule = _Rule(
+        test=test, name=name, baseline=best, on_val=on_val[best], seeds=seeds, reading=reading
+    )
     if NETWORK not in test.scores:
         return _without_network(rule)
-    apart = {kind: test.difference(NETWORK, kind, name) for kind in baselines}
-    difference = apart[best].interval(test.options.confidence)
+    apart = {kind: gain(test, kind, name, seeds) for kind in baselines}
+    difference = apart[best].interval(rule.confidence)
     decision = decide(difference, rule.minimum_gain)
     return Verdict(
         decision=decision,
@@ -74,6 +89,34 @@ def judge(test: Side, on_val: Mapping[str, Interval]) -> Verdict:
         reason=rule.told(decision, difference),
         comparison={"network": NETWORK, **rule.record(apart)},
     )
+
+
+def best_on_val(name: MetricName, on_val: Mapping[str, Interval]) -> str:
+    """The best kind by a metric of the validation rows."""
+    return max(on_val, key=lambda kind: METRICS[name].sign * on_val[kind].value)
+
+
+def blocked(verdict: Verdict, blocks: Sequence[str]) -> Verdict:
+    """The verdict after what keeps a network from being released, whatever it gains.
+
+    blocks: why; without any, and where no network was to be released, it is what it was.
+    """
+    if verdict.decision != "NETWORK" or not blocks:
+        return verdict
+    baseline = verdict.comparison["baseline"]
+    measured = verdict.reason.removesuffix(_WINS)
+    return replace(
+        verdict,
+        decision="BASELINE",
+        winner=baseline,
+        reason=f"{measured}, but the network is blocked, so {baseline} is kept: "
+        + "; ".join(blocks),
+    )
+
+
+def gain(test: Side, baseline: str, name: MetricName, seeds: Spread | None = None) -> Gain:
+    """What the network is better by than a baseline, on the same rows."""
+    return Gain(rows=test.difference(NETWORK, baseline, name), units=test.units, seeds=seeds)
 
 
 def decide(difference: Interval, minimum_gain: float) -> Decision:
@@ -93,6 +136,16 @@ class _Rule:
     name: MetricName
     baseline: str
     on_val: Interval
+    seeds: Spread | None
+    reading: Reading
+
+    @property
+    def confidence(self) -> float:
+        return self.reading.confidence(self.test.options.confidence)
+
+    @property
+    def networks(self) -> int:
+        return self.seeds.networks if self.seeds else 1
 
     @property
     def minimum_gain(self) -> float:
@@ -104,7 +157,7 @@ class _Rule:
 
     def record(self, apart: Mapping[str, Difference]) -> dict[str, Any]:
         test, gain = self.test, self.minimum_gain
-        found = compared(apart, gain, test.options.confidence)
+        found = compared(apart, gain, self.confidence)
         best = found.get(self.baseline)
         ends = {end: best[end] for end in ("value", "low", "high")} if best else None
         return {
@@ -115,6 +168,10 @@ class _Rule:
             "p_value": best["p_value"] if best else None,
             "method": "DeLong" if test.by_delong(self.name) else "bootstrap",
             "groups": test.group_count,
+            "confidence": self.confidence,
+            "networks": self.networks if apart else 0,
+            "mean": ends["value"] + self.seeds.apart if ends and self.seeds else None,
+            "reading": self.reading.number,
             "differences": found,
         }
 
@@ -123,30 +180,48 @@ class _Rule:
         pair = ("the network", self.baseline)
         first, second = pair if metric.greater_is_better else pair[::-1]
         groups = self.test.group_count
+        from_ = [
+            f"{rows}{f' in {groups:,} groups' if groups else ''}",
+            *self._of_seeds(difference),
+            *([f"reading {self.reading.number} of the test rows"] * (self._widened)),
+        ]
         measured = (
             f"test {metric.title} of {first} minus that of {second} is "
-            f"{metric.written(difference.value, '+')} ({self._percent} interval "
+            f"{metric.written(difference.value, '+')} ({percent(self.confidence)} interval "
             f"{metric.written(difference.low, '+')} to {metric.written(difference.high, '+')}, "
-            f"{rows}{f' in {groups:,} groups' if groups else ''})"
+            f"{', '.join(from_)})"
         )
         gain = f"the minimum gain of {self.minimum_gain:g}"
         return {
-            "NETWORK": f"{measured}: all of it above {gain}, so the network wins",
+            "NETWORK": f"{measured}: all of it above {gain}{_WINS}",
             "BASELINE": f"{measured}: all of it below {gain}, so {self.baseline} is kept",
             "INCONCLUSIVE": f"{measured}: it spans {gain}, so {self.baseline} is kept",
         }[decision]
 
     def alone(self) -> str:
         metric, score = METRICS[self.name], self.on_val
+        confidence = percent(self.test.options.confidence)
         return (
             f"no network was trained; {self.baseline} is the baseline with the best val "
-            f"{metric.title}, {metric.written(score.value)} ({self._percent} interval "
+            f"{metric.title}, {metric.written(score.value)} ({confidence} interval "
             f"{metric.written(score.low)} to {metric.written(score.high)})"
         )
 
+    def _of_seeds(self, difference: Interval) -> list[str]:
+        """The mean over seeds, as an own metric's difference, not turned round."""
+        if self.seeds is None:
+            return []
+        mean = METRICS[self.name].written(difference.value + self.seeds.apart, "+")
+        return [f"{mean} in the mean of {self.networks} seeds"]
+
     @property
-    def _percent(self) -> str:
-        return f"{100 * self.test.options.confidence:g} %"
+    def _widened(self) -> bool:
+        return self.confidence > self.test.options.confidence
+
+
+def percent(confidence: float) -> str:
+    """For people: 95 %, and more digits where it is near 1."""
+    return f"{100 * confidence:.4g} %"
 
 
 def _without_network(rule: _Rule) -> Verdict:

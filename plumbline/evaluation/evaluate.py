@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +12,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plumbline.baselines.predictor import Predictor
-from plumbline.errors import TrainingError
-from plumbline.evaluation import figures
-from plumbline.evaluation.comparison import Decision, deciding, judge
-from plumbline.evaluation.sides import Side
-from plumbline.evaluation.thresholds import most_accurate
-from plumbline.metrics.areas import require_finite
+from plumbline.evaluation import decisions, figures
+from plumbline.evaluation.candidates import Candidate, val_scores
+from plumbline.evaluation.comparison import Decision, deciding
+from plumbline.evaluation.judging import Demands, Judging
+from plumbline.evaluation.sides import Side, Thresholds
 from plumbline.metrics.interval import Interval
 from plumbline.normalization.apply import matrices
 from plumbline.normalization.parameters import Normalization
-from plumbline.spec import EvaluationSpec
+from plumbline.spec import DecisionSpec, EvaluationSpec
 from plumbline.spec.metrics import METRICS, MetricName
 from plumbline.split.rows import Rows, TestRows
 from plumbline.split.split import Split
@@ -35,24 +33,12 @@ LABEL = "label"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A trained model that may be released."""
-
-    kind: str
-    model_version: str
-    predictor: Predictor
-    val_scores: np.ndarray
-    """Its scores of the validation rows in order: float64, shape (n,), or (n, classes or
-    labels)."""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """How every candidate did, and which is to be released."""
 
     candidates: dict[str, dict[str, Any]]
-    """By kind: model_version, threshold (None but for the binary task), and val and test:
-    {metric: {value, low, high}}."""
+    """By kind: model_version, threshold (None but for the binary task), val and test: {metric:
+    {value, low, high}}; and decision, calibration, choice and conformal: see `decisions.record`."""
     comparison: dict[str, Any]
     """As `Verdict.comparison`."""
     decision: Decision
@@ -62,6 +48,16 @@ class Evaluation:
     rows: dict[str, int]
     """Rows of val and of test (count)."""
     folder: Path
+    seeds: dict[str, Any] = field(default_factory=dict)
+    """networks, and std: the standard deviation between them; see `Judging._networks`."""
+    slices: dict[str, Any] = field(default_factory=dict)
+    """tested (count), measured and left_out: see `slices.measured`; segments, and of which
+    candidate they are weak. Of each measured one also blocks: whether it keeps the network
+    from being released."""
+    complexity: dict[str, Any] = field(default_factory=dict)
+    """candidates: see `complexity.beside`; limits: see `complexity.Limit`."""
+    reads: dict[str, Any] = field(default_factory=dict)
+    """reading: which one of the test rows; allowed; confidence: of what decides."""
 
     @property
     def metric(self) -> MetricName:
@@ -76,45 +72,61 @@ def build(  # noqa: PLR0917
     options: EvaluationSpec,
     open_test: Callable[[], TestRows],
     folder: Path,
+    demands: Demands = Demands(),  # noqa: B008
+    decision: DecisionSpec = DecisionSpec(),  # noqa: B008
 ) -> None:
     """Evaluate, and write evaluation.json, test_scores.parquet and the figures.
 
-    Thresholds, the best baseline and what a network has to gain are chosen on val. `open_test`
-    is called once, when nothing is left to choose.
+    Calibration, thresholds, conformal margins, the best baseline, slices and what a network has
+    to gain are chosen on val. Metrics of val are those of raw scores, metrics of test those of
+    the calibrated ones, which are what is released.
+    `open_test` is called once, when nothing is left to choose.
 
     Raises:
         TrainingError: a candidate's scores do not belong to these rows, or are not finite.
         SplitError: a side holds one label only, or does not define what decides.
-        SpecError: what is to decide is not measured of so many classes.
+        SpecError: what is to decide is not measured of so many classes, or a declared slice
+            cannot be cut.
+        DecisionError: too few val rows for a conformal interval, or no baseline reaches a
+            declared precision.
     """
-    rows = split.validation()
-    thresholds = _thresholds(candidates, rows)
-    val = _side(rows, {one.kind: one.val_scores for one in candidates}, options, thresholds)
+    rows, everyone = split.validation(), (*candidates, *demands.further)
+    raw = val_scores(everyone, rows)
+    blank = _side(rows, {one.kind: raw[one.kind] for one in candidates}, options, {})
+    made = decisions.made(blank, raw, decision, rows.coding.classes)
+    unmet = decisions.unmet({one.kind: made[one.kind] for one in candidates})
+    val = replace(blank, thresholds=decisions.cuts_of_raw(made, raw))
     on_val, name = val.intervals(), deciding(val)
     val.require_defined(name, "val")
     log.info(
         "evaluation: %d candidates measured on %s val rows", len(on_val), f"{len(val.labels):,}"
     )
+    judging = replace(Judging.of(candidates, demands, val, rows, normalization), unmet=unmet)
     opened = open_test()
-    test = _side(opened, _test_scores(candidates, opened, normalization), options, thresholds)
+    scores = _test_scores(everyone, opened, normalization)
+    released = decisions.calibrated(made, scores)
+    further = {one.kind: released.pop(one.kind) for one in demands.further}
+    test = _side(opened, released, options, decisions.cuts(made))
     on_test = test.intervals()
-    verdict = judge(test, {kind: one[name] for kind, one in on_val.items()})
-    log.info("evaluation: %s; %s", verdict.decision, verdict.reason)
+    verdict = judging.passed(test, opened, further)
+    log.info("evaluation: %s; %s", verdict["decision"], verdict["reason"])
     record = {
         "candidates": {
             one.kind: {
                 "model_version": one.model_version,
-                "threshold": thresholds.get(one.kind),
+                "threshold": made[one.kind].decision.threshold,
                 "val": _record(on_val[one.kind]),
                 "test": _record(on_test[one.kind]),
+                **decisions.record(made[one.kind], scores[one.kind], one.kind, test),
             }
             for one in candidates
         },
-        **asdict(verdict),
+        **verdict,
         "confidence": options.confidence,
         "rows": {"val": len(val.labels), "test": len(test.labels)},
     }
-    _write(record, test, opened.coding.classes, folder)
+    calibrated_val = decisions.calibrated(made, {one.kind: raw[one.kind] for one in candidates})
+    _write(record, replace(val, scores=calibrated_val), test, opened.coding.classes, folder)
 
 
 def load(folder: Path) -> Evaluation:
@@ -155,41 +167,11 @@ def _told(name: str, measured: Mapping[str, float]) -> str:
     return f"{value} ({low} to {high})"
 
 
-def _thresholds(candidates: Sequence[Candidate], val: Rows) -> dict[str, float]:
-    """The most accurate one on val of each candidate, for the binary task.
-
-    Raises:
-        TrainingError: scores that are not of these rows, or not finite.
-    """
-    labels = val.labels()
-    shape = (len(labels), *((len(val.coding.classes),) * (val.coding.task in _SEVERAL)))
-    for one in candidates:
-        _require_shape(one, shape)
-        require_finite(one.val_scores)
-    if val.coding.task != "binary":
-        return {}
-    return {one.kind: most_accurate(labels, one.val_scores) for one in candidates}
-
-
-_SEVERAL = ("multiclass", "multilabel")
-"""Tasks with a score for each class or label."""
-
-
-def _require_shape(candidate: Candidate, shape: tuple[int, ...]) -> None:
-    found = candidate.val_scores.shape
-    if found != shape:
-        raise TrainingError(
-            f"{candidate.kind} has scores of {len(candidate.val_scores):,} val rows, shape {found}",
-            expected=f"shape {shape}: scores of each of the {shape[0]:,} val rows of this split",
-            remedy="train it on this split",
-        )
-
-
 def _side(
     rows: Rows,
     scores: Mapping[str, np.ndarray],
     options: EvaluationSpec,
-    thresholds: Mapping[str, float],
+    thresholds: Thresholds,
 ) -> Side:
     return Side(
         task=rows.coding.task,
@@ -221,14 +203,18 @@ def _record(metrics: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
     return {name: asdict(one) for name, one in metrics.items()}
 
 
-def _write(record: dict[str, Any], test: Side, classes: Sequence[str], folder: Path) -> None:
+def _write(
+    record: dict[str, Any], val: Side, test: Side, classes: Sequence[str], folder: Path
+) -> None:
+    """val, test: with calibrated scores."""
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / EVALUATION).write_text(text, "utf-8")
     columns = {LABEL: test.labels, **test.scores}
     table = pa.table({name: _column(values) for name, values in columns.items()})
     pq.write_table(table, folder / TEST_SCORES, compression="zstd")
     (folder / FIGURES).mkdir()
-    for name, png in figures.of_evaluation(record, test, classes).items():
+    drawn = figures.of_evaluation(record, test, classes) | figures.of_decision(record, val)
+    for name, png in drawn.items():
         (folder / FIGURES / f"{name}.png").write_bytes(png)
 
 

@@ -1,11 +1,12 @@
 """Candidates on the same rows: intervals of every metric, and their paired differences."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
+from plumbline.decision.sample import Sample
 from plumbline.errors import SplitError
 from plumbline.evaluation.significance import Difference
 from plumbline.metrics.areas import require_both, require_finite
@@ -19,6 +20,10 @@ from plumbline.spec.metrics import METRICS, MetricName, measurable
 
 Measured = dict[str, dict[str, Interval]]
 """Intervals by candidate and metric."""
+
+Thresholds = Mapping[str, float | np.ndarray]
+"""By candidate: from which score on a row of the binary task counts as positive, or each of
+several labels, shape (labels,)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +41,12 @@ class Side:
     scores: Mapping[str, np.ndarray]
     """By kind: shape (n,), or (n, classes or labels)."""
     options: EvaluationSpec
-    thresholds: Mapping[str, float] = field(default_factory=dict)
-    """By kind, for the binary task: from which score on a row counts as positive."""
+    thresholds: Thresholds = field(default_factory=dict)
+    """Without one: 0.5."""
     groups: np.ndarray | None = None
     """Which group each row is of: codes from 0, shape (n,). None: rows are independent."""
+    only: tuple[MetricName, ...] | None = None
+    """Metrics that are wanted; None: all of the task."""
 
     def __post_init__(self) -> None:
         for values in self.scores.values():
@@ -51,11 +58,50 @@ class Side:
     def names(self) -> tuple[MetricName, ...]:
         """Of the metrics, in the order they are shown."""
         one = next(iter(self.scores.values()))
-        return measurable(self.task, one.shape[1] if one.ndim == 2 else 1)
+        known = measurable(self.task, one.shape[1] if one.ndim == 2 else 1)
+        return tuple(name for name in known if self.only is None or name in self.only)
+
+    @property
+    def units(self) -> int:
+        """What is drawn: groups, or rows where they are independent (count)."""
+        return len(self.labels) if self.groups is None else len(np.unique(self.groups))
 
     @property
     def group_count(self) -> int | None:
         return None if self.groups is None else len(np.unique(self.groups))
+
+    def value(self, kind: str, scores: np.ndarray, name: MetricName) -> float:
+        """A metric of scores of these rows, at the threshold of `kind`; NaN: not defined."""
+        threshold = self.thresholds.get(kind, EVEN)
+        measure = Measure(self.task, self.labels, scores, names=[name], threshold=threshold)
+        return float(measure.of()[0, 0])
+
+    def among(self, rows: np.ndarray, name: MetricName) -> "Side | None":
+        """Some of the rows, for one metric; None where the binary task has one label there.
+
+        rows: which they are, boolean, shape (n,).
+        """
+        labels = self.labels[rows]
+        if self.task == "binary" and len(np.unique(labels)) < 2:
+            return None
+        groups = None if self.groups is None else np.unique(self.groups[rows], return_inverse=True)
+        return replace(
+            self,
+            labels=labels,
+            scores={kind: values[rows] for kind, values in self.scores.items()},
+            groups=None if groups is None else groups[1],
+            only=(name,),
+        )
+
+    def sample(self, scores: np.ndarray) -> Sample:
+        """These rows with one candidate's scores, drawn again as the metrics' are."""
+        return Sample(
+            task=self.task,
+            labels=self.labels,
+            scores=scores,
+            draws=self._draws(),
+            confidence=self.options.confidence,
+        )
 
     def by_delong(self, name: str) -> bool:
         """Whether a metric's interval is DeLong's, which takes rows as independent."""
@@ -91,7 +137,7 @@ class Side:
 
     def _of(self, kind: str) -> dict[str, Interval]:
         confidence = self.options.confidence
-        found = self._resampled[kind].intervals(confidence)
+        found = self._resampled[kind].intervals(confidence) if self._resampled else {}
         if self.by_delong("auc"):
             found["auc"] = delong_interval(self.labels, self.scores[kind], confidence)
         return {name: found[name] for name in self.names if name in found}
@@ -99,6 +145,8 @@ class Side:
     @cached_property
     def _resampled(self) -> dict[str, Resampled]:
         names = [name for name in self.names if not self.by_delong(name)]
+        if not names:
+            return {}
         measures = {
             kind: Measure(
                 self.task,

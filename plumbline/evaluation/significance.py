@@ -1,7 +1,7 @@
 """How sure a gain is, and what several comparisons at once do to it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,30 @@ class Difference(Protocol):
     def p_value(self, gain: float) -> float:
         """One-sided: of the hypothesis that it is at most `gain`."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """Which reading of the test rows an evaluation is, and how many may be at full width."""
+
+    number: int = 1
+    """The first is 1."""
+    allowed: int = 1
+
+    def confidence(self, declared: float) -> float:
+        """Of the interval that decides: as declared for the readings that are allowed.
+
+        The j-th reading beyond errs in 1 / (j (j + 1)) of the cases in which one at the declared
+        confidence does. Those shares add up to 1 over all readings that may ever come, so that
+        all of them together err at most as often as `allowed` + 1 readings at full width. That
+        holds for whatever hangs together between readings, but not for a network that was
+        changed after its test scores had been seen.
+
+        Source: alpha-spending, as in Tian and Ramdas, Online control of the familywise error
+        rate, Statistical Methods in Medical Research 30 (2021).
+        """
+        beyond = max(0, self.number - self.allowed)
+        return 1 - (1 - declared) / (beyond * (beyond + 1)) if beyond else declared
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

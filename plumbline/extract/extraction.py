@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from plumbline.errors import ExtractError
 from plumbline.extract.digest import Content, Digester, blocks, content_of_snapshot
 from plumbline.extract.features import classify
+from plumbline.extract.ordering import ordered
 from plumbline.extract.proof import KeyProof, label_proofs
 from plumbline.extract.query import Query
-from plumbline.extract.read import KEY_COLLATION, Source, describe, ordered, reading
+from plumbline.extract.read import KEY_COLLATION, Source, describe, reading
 from plumbline.extract.snapshot import BLOCK_ROWS, DATA, Column, Snapshot
 from plumbline.extract.types import SourceColumn, require_exact_key
 from plumbline.postgres import Postgres

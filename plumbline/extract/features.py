@@ -130,7 +130,7 @@ def _require_fit(column: Column, kind: str, spec: PipelineSpec) -> None:
 def _require_columns(columns: Sequence[Column], spec: PipelineSpec) -> None:
     present = {column.name for column in columns}
     arrays = {column.array for column in columns} & set(spec.source.drop)
-    declared = {*_roles(spec), *spec.source.kinds}
+    declared = {*_roles(spec), *spec.source.kinds, *spec.verdict.slices}
     missing = sorted(declared - present - arrays)
     if missing:
         raise SpecError(

@@ -32,7 +32,7 @@ class KeyProof:
         for name in self._source.key:
             self._nulls[name] += keys.column(name).null_count
         seen = keys if self._last is None else pa.concat_tables([self._last, keys])
-        repeats = np.flatnonzero(_equals_next(seen))
+        repeats = np.flatnonzero(equals_next(seen))
         self._repeats += len(repeats)
         for row in repeats[: EXAMPLES - len(self._examples)]:
             self._examples.append(_written(seen.slice(int(row), 1).to_pylist()[0]))
@@ -181,7 +181,7 @@ class LabelProof:
             )
 
 
-def _equals_next(keys: pa.Table) -> np.ndarray:
+def equals_next(keys: pa.Table) -> np.ndarray:
     """Whether each row but the last has the key of the row after it: bool, shape (n - 1,)."""
     same = np.ones(keys.num_rows - 1, dtype=bool)
     for column in keys.combine_chunks().columns:

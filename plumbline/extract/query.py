@@ -111,6 +111,20 @@ def read_query(
     return query
 
 
+def query_file(path: Path, parameters: Mapping[str, str]) -> Query:
+    """The query in a file, with values of its parameters: text, which PostgreSQL reads as the
+    type that it is compared with.
+
+    Raises:
+        QueryFailed: as `read_query`.
+    """
+    text = _text(path.parent, path.name)
+    query = Query(file=str(path), text=text, parameters=dict(parameters))
+    _require_values(query)
+    _require_placeholders(query)
+    return query
+
+
 def _asks_for(query: Query, name: str) -> bool:
     return any(placeholder.name == name for placeholder in query.placeholders)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from plumbline.errors import DatabaseUnreachable, QueryFailed
 from plumbline.extract.arrays import conform, named
 from plumbline.extract.query import Query
 from plumbline.extract.types import SourceColumn, require_names, source_column
-from plumbline.postgres import Postgres
-from plumbline.spec import SourceSpec
+from plumbline.postgres import Postgres, connection_lost
+from plumbline.spec import FeatureKind, SourceSpec
 
 BATCH_BYTES = 4 * 1024 * 1024
 """How much of the stream becomes one record batch (bytes)."""
@@ -37,8 +37,6 @@ SETTINGS = {
     "synchronize_seqscans": "off",
 }
 _DESCRIBED = "SELECT * FROM (\n"
-_CONNECTION_LOST = ("08", "57P")
-"""SQLSTATE classes: connection exceptions, and shutdowns by an operator."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +59,20 @@ def describe(
         UnsupportedType: a column's type has no place in a feature table.
         SpecError, ExtractError: nothing says how an array's elements are to be named.
     """
+    found = selected(query, source.kinds, connection)
+    columns = named(found, source, lambda column: _width(column, query, connection))
+    require_names([field.name for column in columns for field in column.fields], query.file)
+    return columns
+
+
+def selected(
+    query: Query, kinds: Mapping[str, FeatureKind], connection: psycopg.Connection[Any]
+) -> list[SourceColumn]:
+    """The query's columns, without reading a row; the elements of arrays are yet to be named.
+
+    Raises:
+        QueryFailed, UnsupportedType: as `describe`.
+    """
     statement = f"{_DESCRIBED}{query.bound(connection)}\n) AS q LIMIT 0"
     try:
         described = connection.execute(statement.encode()).description or []
@@ -68,29 +80,10 @@ def describe(
     except psycopg.Error as error:
         raise _refused(error, query, connection) from None
     require_names([column.name for column in described], query.file)
-    found = [
-        source_column(column.name, *types[column.type_code], query.file, source.kinds)
+    return [
+        source_column(column.name, *types[column.type_code], query.file, kinds)
         for column in described
     ]
-    columns = named(found, source, lambda column: _width(column, query, connection))
-    require_names([field.name for column in columns for field in column.fields], query.file)
-    return columns
-
-
-def ordered(
-    query: Query,
-    columns: Sequence[SourceColumn],
-    key: Sequence[str],
-    connection: psycopg.Connection[Any],
-) -> str:
-    """The statement that selects `columns` as the contract of types says, in order of `key`."""
-    by_name = {column.name: column for column in columns}
-    statement = sql.SQL("SELECT {columns}\nFROM (\n{query}\n) AS q\nORDER BY {key}").format(
-        columns=sql.SQL(", ").join(column.selected for column in columns),
-        query=sql.SQL(cast(LiteralString, query.bound(connection))),
-        key=sql.SQL(", ").join(by_name[name].ordering for name in key),
-    )
-    return statement.as_string(connection)
 
 
 @contextmanager
@@ -194,7 +187,7 @@ def _driver_errors(query: Query) -> Iterator[None]:
     try:
         yield
     except Error as error:
-        if error.sqlstate is None or error.sqlstate.startswith(_CONNECTION_LOST):
+        if connection_lost(error.sqlstate):
             raise _lost(query) from None
         details: dict[Any, Any] = dict(error.details)
         told = details.get(b"PG_DIAG_MESSAGE_PRIMARY", str(error).encode())
@@ -225,7 +218,7 @@ def _refused(
     error: psycopg.Error, query: Query, connection: psycopg.Connection[Any]
 ) -> QueryFailed | DatabaseUnreachable:
     told = error.diag
-    if error.sqlstate is None or error.sqlstate.startswith(_CONNECTION_LOST):
+    if connection_lost(error.sqlstate):
         return _lost(query)
     position = int(told.statement_position or 0) - 1 - len(_DESCRIBED)
     line = query.line_at(position, connection)

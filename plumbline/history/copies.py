@@ -17,18 +17,16 @@ from plumbline.history.places import place, views
 from plumbline.history.sightings import FOREIGN, GONE, READ, Search, Table
 from plumbline.history.values import plain
 from plumbline.release.golden import GOLDEN
-from plumbline.release.scoring import OUTPUT, PREDICTIONS
+from plumbline.scoring.answers import VERSIONS
+from plumbline.scoring.snapshots import PREDICTIONS
 from plumbline.versions import canonical_json
-
-VERSIONS = OUTPUT.names[2:]
-"""Columns that say what made a prediction."""
 
 AT_ONCE = 1000
 """Keys in one query of PostgreSQL (count)."""
 
 
 def predictions(search: Search) -> Table:
-    """Per stored prediction file: versions, folder, state, and rows: {key, score, predicted}."""
+    """Per stored prediction file: versions, folder, state, and rows: {key, and the answer}."""
     found = [_predicted(search, folder) for folder in search.stored("predictions")]
     return sorted(found, key=lambda made: search.age(made["dataset_version"]))
 
@@ -97,16 +95,15 @@ def examples(search: Search) -> Table:
 def _predicted(search: Search, folder: Path) -> dict[str, Any]:
     path = folder / PREDICTIONS
     with pq.ParquetFile(path) as file:
-        first = next(file.iter_batches(1, columns=VERSIONS)).to_pylist()[0]
+        first = next(file.iter_batches(1, columns=list(VERSIONS))).to_pylist()[0]
+        answers = file.schema_arrow.names[len(search.keys.names) : -len(VERSIONS)]
     made = {"predictions": folder.name, **first, "folder": str(folder)}
     try:
         types = search.types(first["dataset_version"])
-        found = rows_with(search.keys, path, types, OUTPUT.names[:2])
+        found = rows_with(search.keys, path, types, answers)
     except HistoryError as error:
         return {**made, "state": f"{FOREIGN}: {error.found}", "rows": []}
-    rows = [
-        {"key": row[ASKED], **{n: row[n] for n in OUTPUT.names[:2]}} for row in found.to_pylist()
-    ]
+    rows = [{"key": row[ASKED], **{n: row[n] for n in answers}} for row in found.to_pylist()]
     return {**made, "state": READ, "rows": rows}
 
 

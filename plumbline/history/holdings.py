@@ -9,7 +9,8 @@ from plumbline.evaluation.evaluate import TEST_SCORES
 from plumbline.extract.snapshot import DATA
 from plumbline.history.diff import DIFFERENCE
 from plumbline.history.trace import Trace
-from plumbline.release.scoring import PREDICTIONS
+from plumbline.scoring.snapshots import PREDICTIONS
+from plumbline.split.seen import SEEN_KEYS
 from plumbline.split.split import ASSIGNMENT
 
 
@@ -74,6 +75,17 @@ def _bundles(traced: Trace) -> Iterator[Holding]:
                 folder=str(Path(bundle["folder"]).parent),
                 learned=True,
             )
+    for bundle in traced.bundles:
+        digests = Path(bundle["folder"]).parent / SEEN_KEYS
+        if (learned := [*bundle["fitted_on"], *bundle["chosen_by"]]) and digests.is_file():
+            yield Holding(
+                what="bundle",
+                version=bundle["bundle_version"],
+                holds="a digest of the key, by which later bundles are compared with it",
+                where=str(digests),
+                keys=sorted(learned),
+                folder=str(digests.parent),
+            )
     for golden in traced.golden:
         if golden["found"]:
             yield Holding(
@@ -104,7 +116,9 @@ def _models(traced: Trace) -> Iterator[Holding]:
         if model["chosen_by"]:
             yield _in_folder(
                 model,
-                "*/val_scores.npy" if model["kind"] == "floor" else "val_scores.npy",
+                "*/val_scores.npy"
+                if model["kind"] in ("floor", "network_seeds")
+                else "val_scores.npy",
                 what=model["kind"],
                 version=model["model_version"],
                 holds="score without key: nobody's once snapshot and split are gone",

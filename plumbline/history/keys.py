@@ -16,7 +16,7 @@ from plumbline.errors import HistoryError
 from plumbline.extract.types import STORAGE
 from plumbline.history.places import place, views
 from plumbline.registry import Row
-from plumbline.release.csv_rows import FALSE, TRUE
+from plumbline.scoring.csv_rows import FALSE, TRUE
 
 ASKED = "asked"
 """Column of what `rows_with` finds: the number of the key, counted from 0."""

@@ -3,9 +3,12 @@
 from typing import Any
 
 from plumbline.history.sightings import READ, Search, Table
-from plumbline.release import promotion
+from plumbline.promotion import aliases
+from plumbline.promotion.events import REFUSE
 
-CHOSEN_BY_VAL = {"network": "its weights are those of the best epoch on val"}
+CHOSEN_BY_VAL = dict.fromkeys(
+    ("network", "network_seeds"), "its weights are those of the best epoch on val"
+)
 """Models whose fit reads validation rows too; trees do not stop early."""
 
 
@@ -88,7 +91,7 @@ def evaluations(search: Search, sides: Sides, made: Table) -> Table:
 def bundles(search: Search, sides: Sides, made: Table) -> Table:
     """Per bundle: its model and what that saw, its place, promotions, and whether it is current."""
     by_model = {model["model_version"]: model for model in made}
-    current = promotion.current(search.registry, search.spec.name)
+    current = aliases.current(search.registry, search.spec.name)
     table = []
     for row in search.rows("bundles"):
         version, model = row["bundle_version"], by_model[row["model_version"]]
@@ -100,8 +103,10 @@ def bundles(search: Search, sides: Sides, made: Table) -> Table:
                 **{name: model[name] for name in _OF_MODEL},
                 "judged_by": sides.on(model["split_version"], "test"),
                 "folder": row["location"],
-                "promotions": [one["promoted_at"].isoformat() for one in promoted],
-                "current": bool(current and current["bundle_version"] == version),
+                "promotions": [
+                    one["promoted_at"].isoformat() for one in promoted if one["action"] != REFUSE
+                ],
+                "current": bool(current and current.bundle_version == version),
             }
         )
     return table

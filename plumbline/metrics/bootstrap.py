@@ -1,18 +1,29 @@
 """Seeded resamples of rows, many at a time, and what candidates are worth on each of them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from plumbline.metrics.interval import Interval
-from plumbline.metrics.measure import Measure
 
 _BLOCK_COUNTS = 65_536
 """Counts held at a time (half a megabyte, which a cache holds), or one resample if it is more."""
 
 Draw = Callable[[np.random.RandomState], np.ndarray]
 """How often each row is in the next resample: shape (rows,)."""
+
+
+class Measured(Protocol):
+    """What `resampled` can weigh: metrics of one candidate, such as a `Measure`."""
+
+    @property
+    def names(self) -> Sequence[str]: ...
+
+    def of(self, weights: np.ndarray | None = None) -> np.ndarray:
+        """weights: of the rows, shape (b, n); None: one weighing. Shape (b, len(names))."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +143,7 @@ class Resampled:
 
 
 def resampled(
-    measures: Mapping[str, Measure], draws: Draws, weights: np.ndarray | None = None
+    measures: Mapping[str, Measured], draws: Draws, weights: np.ndarray | None = None
 ) -> dict[str, Resampled]:
     """All candidates on the same resamples, by kind.
 
@@ -146,7 +157,9 @@ def resampled(
             drawn[kind].append(measure.of(weighed))
     return {
         kind: Resampled(
-            names=measure.names, values=measure.of(once)[0], drawn=np.concatenate(drawn[kind])
+            names=tuple(measure.names),
+            values=measure.of(once)[0],
+            drawn=np.concatenate(drawn[kind]),
         )
         for kind, measure in measures.items()
     }

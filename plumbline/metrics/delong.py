@@ -88,8 +88,10 @@ class PairedAreas:
         return NormalDist().cdf((gain - found.value) / error)
 
 
-def independent_difference(a: Interval, b: Interval) -> Interval:
-    """a - b of two independent AUCs, with an interval made from theirs.
+def independent_difference(a: Interval, b: Interval, bound: float = 1.0) -> Interval:
+    """a - b of two independent estimates, with an interval made from theirs.
+
+    bound: how far they can be apart: 1 for shares and areas, infinite for errors.
 
     Source: Zou and Donner, Statistics in Medicine 27 (2008), the method of variance estimates
     recovery (MOVER).
@@ -97,7 +99,7 @@ def independent_difference(a: Interval, b: Interval) -> Interval:
     value = a.value - b.value
     down = math.hypot(a.value - a.low, b.high - b.value)
     up = math.hypot(a.high - a.value, b.value - b.low)
-    return Interval(value=value, low=max(-1.0, value - down), high=min(1.0, value + up))
+    return Interval(value=value, low=max(-bound, value - down), high=min(bound, value + up))
 
 
 def _variance(positives: np.ndarray, negatives: np.ndarray) -> float:

@@ -23,9 +23,11 @@ class Measure:
         scores: np.ndarray,
         *,
         names: Sequence[str] | None = None,
-        threshold: float = EVEN,
+        threshold: float | np.ndarray = EVEN,
     ):
-        """names: of the metrics wanted; None: all of the task. Scores have to be finite."""
+        """names: of the metrics wanted; None: all of the task. threshold: from which score on a
+        row counts as positive; of several labels one for all, or shape (labels,). Scores have to
+        be finite."""
         known = measurable(task, scores.shape[1] if scores.ndim == 2 else 1)
         self.names = tuple(one for one in known if names is None or one in names)
         """In the order of the task's table."""

@@ -31,8 +31,9 @@ class Scored:
     """As `Rows.labels` gives them: shape (n,), or (n, labels)."""
     scores: np.ndarray
     """Shape (n,), or (n, classes or labels)."""
-    threshold: float = EVEN
-    """From which score on a row of the binary task counts as positive."""
+    threshold: float | np.ndarray = EVEN
+    """From which score on a row of the binary task counts as positive; of several labels one for
+    all, or one each: shape (labels,)."""
 
     @cached_property
     def guesses(self) -> np.ndarray:

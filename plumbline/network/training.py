@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from plumbline.baselines import cost
 from plumbline.metrics.delong import delong_interval
 from plumbline.metrics.measured import per_class
 from plumbline.network import backend, hardware
@@ -15,6 +16,7 @@ from plumbline.network.diagnosis.findings import Finding
 from plumbline.network.examples import class_weights
 from plumbline.network.fitting import Fitted, fit, goal_of
 from plumbline.network.predictor import KerasPredictor
+from plumbline.normalization.apply import transform
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
 from plumbline.split.rows import TrainRows, ValRows
@@ -33,10 +35,10 @@ class TrainedNetwork:
     """Per epoch: loss (with the weights' penalty, of weighed rows), val_loss and the task's
     other metrics with val_ before their names, learning_rate and seconds."""
     training: dict[str, Any]
-    """As a baseline's, and smoke_test, backend, best_epoch (the first epoch is 1), epochs,
-    parameters (count of weights), weights_sha256 and weights (of rows and classes). val holds
-    the metrics of the best epoch, and what is known of each class; auc with its interval only
-    for the binary task."""
+    """As a baseline's, with bytes and latency, and smoke_test, backend, best_epoch (the first
+    epoch is 1), epochs, parameters (count of weights), weights_sha256 and weights (of rows and
+    classes). val holds the metrics of the best epoch, and what is known of each class; auc with
+    its interval only for the binary task."""
     findings: tuple[Finding, ...]
     """What its diagnosis found."""
 
@@ -81,8 +83,11 @@ def build(
     """
     with hardware.Watch() as watch:
         fitted = fit(train, val, normalization, options, workplace(folder))
+    saved = _saved(fitted.predictor, folder)
     record = {
         **_record(fitted),
+        **saved,
+        "latency": _latency(fitted.predictor, val, normalization),
         "hardware": {**hardware.facts(), **watch.record()},
         "rows": train.count,
         "weights": {"column": train.weight, "classes": _class_weights(train, options)},
@@ -91,10 +96,24 @@ def build(
     }
     fitted.diagnosis.log()
     fitted.diagnosis.write(folder)
-    fitted.predictor.save(folder)
     np.save(folder / VAL_SCORES, fitted.val_scores, allow_pickle=False)
     _write(folder / HISTORY, fitted.history)
     _write(folder / TRAINING, record)
+
+
+def _saved(predictor: KerasPredictor, folder: Path) -> dict[str, int]:
+    """Write the network; bytes: of its files."""
+    before = cost.size(folder)
+    predictor.save(folder)
+    return {"bytes": cost.size(folder) - before}
+
+
+def _latency(
+    predictor: KerasPredictor, val: ValRows, normalization: Normalization
+) -> dict[str, float]:
+    """As `cost.latency`, in the calls of the evaluation; of the first validation rows."""
+    rows = next(val.batches(normalization.columns, cost.BULK_ROWS))
+    return cost.latency(predictor, transform(normalization, rows))
 
 
 def _validated(val: ValRows, fitted: Fitted, confidence: float) -> dict[str, Any]:

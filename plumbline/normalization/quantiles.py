@@ -15,7 +15,7 @@ __all__ = [
     "table_size",
 ]
 
-_TAIL = 1e-7 - np.spacing(1.0)
+TAIL = 1e-7 - np.spacing(1.0)
 """Probability at which the normal scores end, as in scikit-learn."""
 
 
@@ -41,4 +41,4 @@ def normal_scores(values: np.ndarray, table: np.ndarray) -> np.ndarray:
     place = (up + down) / 2
     place[values <= table[0]] = 0.0
     place[values >= table[-1]] = 1.0
-    return normal_quantile(np.clip(place, _TAIL, 1 - _TAIL))
+    return normal_quantile(np.clip(place, TAIL, 1 - TAIL))

@@ -1,1 +1,1 @@
-"""Champion and challenger: which bundle is current, and why."""
+"""Which bundle is a pipeline's current one, and what has to happen before another is."""

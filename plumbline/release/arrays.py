@@ -41,13 +41,34 @@ def expanded(
         BundleError: an array has more or fewer elements than in training.
     """
     elements = from_arrays(batch.schema, inputs)
-    widths = {element.array: element.width for element in elements.values()}
-    for array, width in widths.items():
+    for array, width in _widths(batch.schema, inputs).items():
         _require_width(batch.column(array), array, width, where, first_row)
     for name, element in elements.items():
         values = pc.list_element(batch.column(element.array), element.place - 1)
         batch = batch.append_column(name, values)
     return batch
+
+
+def misshapen(batch: pa.RecordBatch, inputs: Sequence[Input]) -> dict[int, tuple[str, int, int]]:
+    """The rows whose arrays `expanded` would refuse: array, elements found and expected, by
+    place.
+    """
+    found: dict[int, tuple[str, int, int]] = {}
+    for array, width in _widths(batch.schema, inputs).items():
+        lengths = _lengths(batch.column(array), width)
+        for place in np.flatnonzero(lengths != width).tolist():
+            found.setdefault(place, (array, int(lengths[place]), width))
+    return found
+
+
+def _widths(found: pa.Schema, inputs: Sequence[Input]) -> dict[str, int]:
+    """Elements that an array must have, by its name."""
+    return {element.array: element.width for element in from_arrays(found, inputs).values()}
+
+
+def _lengths(values: pa.Array, width: int) -> np.ndarray:
+    """Elements of each array; NULL counts as right: int, shape (n,)."""
+    return np.asarray(pc.list_value_length(values).fill_null(width))
 
 
 def _is_list(found: pa.Schema, name: str) -> bool:
@@ -58,7 +79,7 @@ def _is_list(found: pa.Schema, name: str) -> bool:
 
 
 def _require_width(values: pa.Array, array: str, width: int, where: str, first_row: int) -> None:
-    lengths = np.asarray(pc.list_value_length(values).fill_null(width))
+    lengths = _lengths(values, width)
     wrong = np.flatnonzero(lengths != width)
     if len(wrong):
         row = first_row + int(wrong[0])

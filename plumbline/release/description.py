@@ -1,13 +1,18 @@
 """What a bundle's manifest says, taken from the stages' results."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from plumbline.baselines.predictor import Predictor
+from plumbline.decision.decision import Decision
 from plumbline.evaluation.evaluate import Evaluation
 from plumbline.extract.snapshot import Column, Snapshot
+from plumbline.network.diagnosis.findings import Finding
 from plumbline.normalization.parameters import Normalization
 from plumbline.release import provenance
+from plumbline.release.agreement import answer_types
 from plumbline.release.manifest import (
     Element,
     Golden,
@@ -16,16 +21,66 @@ from plumbline.release.manifest import (
     Interval,
     Kind,
     Manifest,
+    TestReads,
     Verdict,
     Versions,
 )
 from plumbline.release.predictors import TOLERANCE
 from plumbline.release.treatments import unusual
-from plumbline.spec import PipelineSpec
+from plumbline.spec import PipelineSpec, Task
+from plumbline.split.split import Split
+
+SCORES: Mapping[Task, str] = {
+    "binary": "the probability of label 1",
+    "multiclass": "the probability of each class; a row's add up to 1",
+    "multilabel": "the probability of each label, by itself",
+    "regression": "the label, in the unit that its column has",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """What a bundle is made of."""
+
+    spec: PipelineSpec
+    split: Split
+    normalization: Normalization
+    predictor: Predictor
+    evaluation: Evaluation
+    """Its winner is released."""
+    versions: Mapping[str, str]
+    """split_version, normalization_version, model_version, evaluation_version and
+    bundle_version."""
+    test_reads: int
+    """How often the test rows of this dataset version were opened so far (count)."""
+    root: Path
+    """The project's, for its git commit and locks."""
+    findings: tuple[Finding, ...] | None = None
+    """Those of the network's diagnosis; None for a baseline."""
+
+    @property
+    def kind(self) -> Kind:
+        return cast(Kind, self.evaluation.winner)
+
+    @property
+    def scores(self) -> Mapping[str, Any]:
+        """What the evaluation says of its winner."""
+        return self.evaluation.candidates[self.kind]
+
+    @property
+    def decision(self) -> Decision:
+        """How the winner's scores become answers."""
+        return Decision.from_json(self.scores["decision"])
+
+    @property
+    def read(self) -> Normalization:
+        """The normalization, as far as the winner reads it."""
+        return self.normalization if self.kind == "network" else self.normalization.tabular
 
 
 def raw_inputs(snapshot: Snapshot, normalization: Normalization) -> tuple[Input, ...]:
     """The columns of the snapshot that the model reads."""
+    values = {one.name: one.values for one in normalization.categories}
     return tuple(
         Input(
             name=column.name,
@@ -34,9 +89,44 @@ def raw_inputs(snapshot: Snapshot, normalization: Normalization) -> tuple[Input,
             kind=_kind(column.name, normalization),
             element=_element(column, snapshot),
             image=_image(column.name, normalization),
+            vocabulary=values.get(column.name),
         )
         for column in snapshot.columns
         if column.name in normalization.columns
+    )
+
+
+def describe(release: Release, *, golden_rows: int) -> Manifest:
+    """The manifest of a bundle whose files are not there yet."""
+    spec, evaluation, decision = release.spec, release.evaluation, release.decision
+    snapshot, coding = release.split.snapshot, release.split.coding
+    inputs = raw_inputs(snapshot, release.read)
+    return Manifest(
+        pipeline=spec.name,
+        versions=Versions(
+            dataset_version=snapshot.dataset_version, digest=snapshot.digest, **release.versions
+        ),
+        kind=release.kind,
+        task=spec.source.task,
+        label=spec.source.label,
+        label_types=_types(snapshot, coding.columns(spec.source.label)),
+        classes=coding.classes,
+        positive_label=spec.source.positive_label,
+        scores=SCORES[spec.source.task],
+        answers=answer_types(decision),
+        threshold=decision.threshold,
+        inputs=inputs,
+        unusual_values=unusual(inputs),
+        metrics={side: _intervals(release.scores[side]) for side in ("val", "test")},
+        confidence=evaluation.confidence,
+        verdict=Verdict(decision=evaluation.decision, reason=evaluation.reason),
+        test_reads=TestReads(**evaluation.reads),
+        environment=provenance.environment(*_decoders(inputs)),
+        locks=provenance.locks(release.root),
+        image=provenance.image(),
+        git=provenance.commit(release.root),
+        golden=Golden(rows=golden_rows, tolerance=TOLERANCE[release.kind]),
+        files={},
     )
 
 
@@ -61,39 +151,8 @@ def _element(column: Column, snapshot: Snapshot) -> Element | None:
     return Element(array=column.array, place=place, width=len(together))
 
 
-def describe(
-    spec: PipelineSpec,
-    snapshot: Snapshot,
-    evaluation: Evaluation,
-    versions: Mapping[str, str],
-    inputs: tuple[Input, ...],
-    *,
-    golden_rows: int,
-    root: Path,
-) -> Manifest:
-    """The manifest of a bundle whose files are not there yet."""
-    kind = evaluation.winner
-    scores = evaluation.candidates[kind]
-    return Manifest(
-        pipeline=spec.name,
-        versions=Versions(
-            dataset_version=snapshot.dataset_version, digest=snapshot.digest, **versions
-        ),
-        kind=cast(Kind, kind),
-        task=spec.source.task,
-        label=spec.source.label,
-        positive_label=spec.source.positive_label,
-        threshold=scores["threshold"],
-        inputs=inputs,
-        unusual_values=unusual(inputs),
-        metrics={side: _intervals(scores[side]) for side in ("val", "test")},
-        confidence=evaluation.confidence,
-        verdict=Verdict(decision=evaluation.decision, reason=evaluation.reason),
-        environment=provenance.environment(*_decoders(inputs)),
-        git=provenance.commit(root),
-        golden=Golden(rows=golden_rows, tolerance=TOLERANCE[kind]),
-        files={},
-    )
+def _types(snapshot: Snapshot, names: list[str]) -> dict[str, str]:
+    return {one.name: one.postgres_type for one in snapshot.columns if one.name in names}
 
 
 def _decoders(inputs: tuple[Input, ...]) -> list[str]:

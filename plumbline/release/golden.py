@@ -1,7 +1,9 @@
-"""Golden rows: raw validation rows with the scores that every load must reproduce."""
+"""Golden rows: raw validation rows, and what every load must make of them, step by step."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -10,8 +12,25 @@ import pyarrow.parquet as pq
 from plumbline.errors import BundleError
 from plumbline.split.rows import ValRows
 
-GOLDEN = "golden.parquet"
-EXPECTED = "expected_score"
+GOLDEN, EXPECTED = "golden.parquet", "expected.parquet"
+"""The raw rows, which may be scored as they lie there; and what is expected of each."""
+
+_COLUMNS = ["transformed", "model", "released", "answers"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """Raw rows and what is expected of them, in the order in which it is made."""
+
+    rows: pa.RecordBatch
+    transformed: pa.RecordBatch
+    """What the model reads: see `plumbline.release.expectations.transformed`."""
+    model: np.ndarray
+    """What the model says: float64, shape (n,), or (n, classes or labels)."""
+    released: np.ndarray
+    """The same, calibrated: what `Bundle.score` gives."""
+    answers: pa.RecordBatch
+    """The columns of `Decision.outputs`."""
 
 
 def choose(rows: ValRows, columns: Sequence[str], count: int) -> pa.RecordBatch:
@@ -27,36 +46,82 @@ def choose(rows: ValRows, columns: Sequence[str], count: int) -> pa.RecordBatch:
     return _take(rows, columns, np.union1d(nulls, spaced))
 
 
-def write(folder: Path, rows: pa.RecordBatch, scores: np.ndarray) -> None:
-    """Write the rows and their scores (float64, shape (n,)) into an existing folder."""
-    schema = rows.schema.append(pa.field(EXPECTED, pa.float64()))
-    columns = [*rows.columns, pa.array(scores, pa.float64())]
-    pq.write_table(pa.Table.from_arrays(columns, schema=schema), folder / GOLDEN)
+def write(folder: Path, golden: Golden) -> None:
+    """Write both files into an existing folder."""
+    pq.write_table(pa.Table.from_batches([golden.rows]), folder / GOLDEN)
+    columns = [
+        golden.transformed.to_struct_array(),
+        *map(_column, (golden.model, golden.released)),
+        golden.answers.to_struct_array(),
+    ]
+    pq.write_table(pa.Table.from_arrays(columns, names=_COLUMNS), folder / EXPECTED)
+
+
+def load(folder: Path) -> Golden:
+    """What `write` stored.
+
+    Raises:
+        BundleError: the files are not what `write` makes.
+    """
+    try:
+        return _read(folder)
+    except (OSError, ValueError, TypeError) as error:
+        raise BundleError(
+            f"{folder} has no golden rows that can be read: {error}",
+            expected=f"at least one row in {GOLDEN}, and in {EXPECTED} what to expect of each",
+            remedy="fetch the bundle again from where it was released",
+        ) from error
 
 
 def read(folder: Path) -> tuple[pa.RecordBatch, np.ndarray]:
-    """The rows and scores that `write` stored.
+    """The raw rows, and what `Bundle.score` must give of them.
 
     Raises:
-        BundleError: the file is not what `write` makes.
+        BundleError: as `load`.
     """
-    with pq.ParquetFile(folder / GOLDEN) as file:
-        stored = file.read().combine_chunks().to_batches()
-    if len(stored) != 1 or stored[0].schema.names[-1:] != [EXPECTED]:
-        raise BundleError(
-            f"{folder / GOLDEN} holds no rows with their expected scores",
-            expected=f"at least one row, its last column {EXPECTED}",
-            remedy="fetch the bundle again from where it was released",
-        )
-    batch = stored[0]
-    # By place: a model may read a column that is itself called expected_score.
-    kept = pa.RecordBatch.from_arrays(batch.columns[:-1], schema=pa.schema(list(batch.schema)[:-1]))
-    return kept, batch.column(batch.num_columns - 1).to_numpy(zero_copy_only=False)
+    golden = load(folder)
+    return golden.rows, golden.released
 
 
 def differing(expected: np.ndarray, found: np.ndarray, tolerance: float) -> np.ndarray:
-    """Places where the scores are further apart than `tolerance`, or one is not a number."""
-    return np.flatnonzero(~(np.abs(found - expected) <= tolerance))
+    """Rows whose scores are further apart than `tolerance`, or where one is not a number."""
+    apart = ~(np.abs(found - expected) <= tolerance)
+    return np.flatnonzero(apart.reshape(len(apart), -1).any(axis=1))
+
+
+def _read(folder: Path) -> Golden:
+    rows, expected = _only_batch(folder / GOLDEN), _only_batch(folder / EXPECTED)
+    if expected.schema.names != _COLUMNS or len(expected) != len(rows):
+        raise ValueError(f"{EXPECTED} is not of these {len(rows)} rows")
+    columns: Any = expected.columns
+    transformed, model, released, answers = columns
+    return Golden(
+        rows=rows,
+        transformed=pa.RecordBatch.from_struct_array(transformed),
+        model=_scores(model),
+        released=_scores(released),
+        answers=pa.RecordBatch.from_struct_array(answers),
+    )
+
+
+def _column(scores: np.ndarray) -> pa.Array:
+    values = pa.array(scores.ravel(), pa.float64())
+    return values if scores.ndim == 1 else pa.FixedSizeListArray.from_arrays(values, len(scores[0]))
+
+
+def _scores(values: Any) -> np.ndarray:
+    if pa.types.is_fixed_size_list(values.type):
+        flat = values.flatten().to_numpy(zero_copy_only=False)
+        return flat.reshape(len(values), values.type.list_size)
+    return values.cast(pa.float64()).to_numpy(zero_copy_only=False)
+
+
+def _only_batch(path: Path) -> pa.RecordBatch:
+    with pq.ParquetFile(path) as file:
+        stored = file.read().combine_chunks().to_batches()
+    if len(stored) != 1:
+        raise ValueError(f"{path.name} holds no rows")
+    return stored[0]
 
 
 def _first_nulls(rows: ValRows, columns: Sequence[str]) -> list[int]:

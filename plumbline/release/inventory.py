@@ -1,24 +1,25 @@
 """The files of a bundle: plain files inside its folder, and nothing else."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from plumbline.errors import BundleError
 from plumbline.store import sha256_of
 
 
-def inventory(folder: Path, *, without: str) -> dict[str, str]:
+def inventory(folder: Path, *, without: str | Collection[str]) -> dict[str, str]:
     """SHA-256 by relative path of every file but `without`.
 
     Raises:
         BundleError: something in the folder is a link, or neither a file nor a folder.
     """
     paths = {path.relative_to(folder).as_posix(): path for path in _plain_files(folder)}
-    return {name: sha256_of(paths[name]) for name in sorted(paths.keys() - {without})}
+    left = {without} if isinstance(without, str) else set(without)
+    return {name: sha256_of(paths[name]) for name in sorted(paths.keys() - left)}
 
 
-def verify(folder: Path, recorded: Mapping[str, str], *, without: str) -> None:
+def verify(folder: Path, recorded: Mapping[str, str], *, without: str | Collection[str]) -> None:
     """Hash the folder's files and compare them with those recorded.
 
     Raises:

@@ -13,12 +13,12 @@ from plumbline.spec import Scalar, Task
 from plumbline.versions import fingerprint
 
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
 """Raised whenever an older Plumbline could misread a newer bundle."""
 
 CLOSED = ConfigDict(extra="forbid")
 
-Kind = Literal["random_forest", "xgboost", "network"]
+Kind = Literal["dummy", "linear", "random_forest", "xgboost", "network"]
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
@@ -70,6 +70,9 @@ class Input:
     """Set where the extract has an array; rows may come with it whole."""
     image: Image | None = None
     """Set where it is one."""
+    vocabulary: tuple[str, ...] | None = None
+    """Set where it is a category: the values that have a code of their own, as text, the first
+    with the code 2. Any other value has the code 0, NULL the code 1."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
@@ -95,26 +98,52 @@ class Commit:
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
+class TestReads:
+    """Which reading of the test rows the evaluation was, and what followed from it."""
+
+    __test__ = False  # not a test class, whatever its name suggests to pytest
+
+    reading: int
+    """The first one of a dataset version is 1."""
+    allowed: int
+    """Readings whose intervals are as wide as declared (count)."""
+    confidence: float
+    """Of the interval that decided; above the declared one where it was widened."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CLOSED)
 class Golden:
-    """Rows whose scores are compared on every load."""
+    """Rows whose transformed values, scores and answers are compared on every load."""
 
     rows: int
     tolerance: float
-    """Largest absolute difference of a probability that still counts as equal."""
+    """Largest absolute difference of a score of the model that still counts as equal; for
+    regression as a share of the largest golden one. For people: a load has its own."""
 
 
 @dataclass(frozen=True, kw_only=True, config=CLOSED)
 class Manifest:
-    format_version: Literal[2] = FORMAT
+    format_version: Literal[3] = FORMAT
     pipeline: str
     versions: Versions
     kind: Kind
     task: Task
     label: str
+    label_types: dict[str, str]
+    """PostgreSQL's type of the label's column, or of each of several labels'."""
+    classes: tuple[str, ...]
+    """Names of the classes, or of several labels, in the order of the scores; for the binary task
+    the second is the positive one; none for regression."""
     positive_label: Scalar
-    """The label's value that counts as 1; None where the label is boolean or 0/1."""
-    threshold: float
-    """Scores at or above it are predicted positive; chosen on the validation rows."""
+    """The label's value that counts as 1; None where the label is boolean or 0/1, and for other
+    tasks than binary."""
+    scores: str
+    """What a score is, and in what unit."""
+    answers: dict[str, str]
+    """Arrow's type of each column that is answered of a row."""
+    threshold: float | None
+    """Scores at or above it are predicted positive; chosen on the validation rows. None but for
+    the binary task."""
     inputs: tuple[Input, ...]
     unusual_values: dict[str, str]
     """What becomes of NULL, NaN, categories never seen and numbers out of range."""
@@ -123,8 +152,13 @@ class Manifest:
     confidence: float
     """Coverage of the intervals."""
     verdict: Verdict
-    environment: dict[str, str]
-    """Versions of what the model was made with."""
+    test_reads: TestReads
+    environment: dict[str, str | None]
+    """Versions of what the model was made with; `cuda` and `cudnn` are None without a GPU."""
+    locks: dict[str, str]
+    """SHA-256 of the project's files of pinned requirements, by name."""
+    image: str | None
+    """The container image it was built in, with its digest; None where none was named."""
     git: Commit | None
     golden: Golden
     files: dict[str, str]
@@ -137,9 +171,6 @@ _adapter = TypeAdapter(Manifest)
 def render(manifest: Manifest) -> str:
     """The manifest's text, closed by a digest of its own content."""
     content = _adapter.dump_python(manifest, mode="json")
-    for one in content["inputs"]:
-        if one["image"] is None:  # as it was before there were any
-            del one["image"]
     sealed = {**content, "sha256": fingerprint(manifest=content)}
     return json.dumps(sealed, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 

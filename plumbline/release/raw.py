@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,6 +10,13 @@ import pyarrow.compute as pc
 from plumbline.errors import BundleError
 from plumbline.release.arrays import expanded, offered
 from plumbline.release.manifest import Input
+
+
+class Fault(NamedTuple):
+    """What is wrong with one value."""
+
+    column: str
+    found: str
 
 
 def conform(
@@ -66,6 +74,20 @@ def require_columns(
         _require_family(found.field(one.name).type, one, schema.field(one.name).type, where)
 
 
+def misread(batch: pa.RecordBatch, inputs: Sequence[Input], schema: pa.Schema) -> dict[int, Fault]:
+    """The rows for whose values `conform` would refuse the batch: the first fault of each, by
+    place. Their columns and widths are right already.
+    """
+    batch = expanded(batch, inputs, where="the rows", first_row=1)
+    found: dict[int, Fault] = {}
+    for one in inputs:
+        values, wanted = batch.column(one.name), schema.field(one.name).type
+        for place in _misread(values, wanted, one):
+            written = f"{values[place].as_py()!r} is not {one.postgres_type}"
+            found.setdefault(place, Fault(one.name, written))
+    return found
+
+
 def parsed_schema(inputs: Sequence[Input], schema: pa.Schema) -> pa.Schema:
     """Types that text is parsed into: those of `schema`, and float8 for `numeric` numbers."""
     return pa.schema(
@@ -76,6 +98,17 @@ def parsed_schema(inputs: Sequence[Input], schema: pa.Schema) -> pa.Schema:
             for one in inputs
         ]
     )
+
+
+def misfits(values: pa.Array, wanted: pa.DataType) -> list[int]:
+    """Places of the values that cannot be cast."""
+    if not len(values) or _fits(values, wanted):
+        return []
+    if len(values) == 1:
+        return [0]
+    half = len(values) // 2
+    later = misfits(values.slice(half), wanted)
+    return [*misfits(values.slice(0, half), wanted), *(half + place for place in later)]
 
 
 def first_misfit(values: pa.Array, wanted: pa.DataType) -> int:
@@ -119,6 +152,13 @@ class _Cast:
                 column=self.one.name,
                 row=row,
             ) from error
+
+
+def _misread(values: pa.Array, wanted: pa.DataType, one: Input) -> list[int]:
+    if not _is_exact(one):
+        return misfits(values, wanted)
+    written = misfits(values, pa.string())
+    return written or misfits(values.cast(pa.string()), pa.float64())
 
 
 def _require_family(found: pa.DataType, one: Input, wanted: pa.DataType, where: str) -> None:

@@ -29,8 +29,8 @@ UNUSUAL = {
     "an infinite number": "is refused",
     "a value that is not of the column's type": "is refused",
 }
-"""What becomes of each unusual value, in training as in scoring. A refusal names the column,
-and no row of the batch is scored."""
+"""What becomes of each unusual value, in training as in scoring. A refusal names the column;
+docs/scoring.md says what becomes of the other rows."""
 
 UNUSUAL_IMAGES = {
     "NULL in an image": "is refused, or black where the declaration says so",

@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -65,21 +65,32 @@ def wanted(request: Request, given: str) -> str:
 
 
 def answer(
-    kind: str, request_id: str, versions: Mapping[str, str], outputs: Mapping[str, pa.Array]
+    kind: str,
+    request_id: str,
+    versions: Mapping[str, str],
+    classes: Sequence[str],
+    outputs: pa.RecordBatch,
 ) -> bytes:
-    """Outputs in the order of the request's rows, and once what they come from."""
+    """Outputs in the order of the request's rows, and once what they come from.
+
+    classes: what the places of a row's scores stand for, where it has several.
+    """
     if kind == ARROW:
-        return _arrow({"request_id": request_id, **versions}, outputs)
-    columns = {name: values.to_pylist() for name, values in outputs.items()}
-    told = {"request_id": request_id, "versions": dict(versions), **columns}
+        named = {"classes": json.dumps(classes)} if classes else {}
+        return _arrow({"request_id": request_id, **versions, **named}, outputs)
+    columns = zip(outputs.schema.names, outputs.columns, strict=True)
+    told = {
+        "request_id": request_id,
+        "versions": dict(versions),
+        **({"classes": list(classes)} if classes else {}),
+        **{name: values.to_pylist() for name, values in columns},
+    }
     return json.dumps(told, allow_nan=False, separators=(",", ":")).encode()
 
 
-def _arrow(told: Mapping[str, str], outputs: Mapping[str, pa.Array]) -> bytes:
-    columns = list(outputs.values())
+def _arrow(told: Mapping[str, str], outputs: pa.RecordBatch) -> bytes:
     metadata: Any = dict(told)
-    fields = [pa.field(name, values.type) for name, values in outputs.items()]
-    batch = pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields, metadata))
+    batch = outputs.replace_schema_metadata(metadata)
     written = io.BytesIO()
     with pa.ipc.new_stream(written, batch.schema) as writer:
         writer.write_batch(batch)

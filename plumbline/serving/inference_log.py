@@ -16,7 +16,7 @@ from plumbline.serving.problems import busy
 
 log = logging.getLogger(__name__)
 
-LAYOUT = pa.schema(
+_OF_ROW = pa.schema(
     [
         ("at", pa.timestamp("us", tz="UTC")),
         ("request_id", pa.string()),
@@ -25,11 +25,8 @@ LAYOUT = pa.schema(
         ("dataset_version", pa.string()),
         ("normalization_version", pa.string()),
         ("inputs_sha256", pa.string()),
-        ("score", pa.float64()),
-        ("predicted", pa.int8()),
     ]
 )
-"""A row of the log per row scored; `row` counts from 1 within the request."""
 
 CLOSE_SECONDS = 30.0
 """How long the last writes may take."""
@@ -37,11 +34,19 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 """Between attempts at a write that failed (s)."""
 
 
+def layout(answers: pa.Schema) -> pa.Schema:
+    """A row of the log per row scored: what was asked, then what was answered.
+
+    `row` counts from 1 within the request.
+    """
+    return pa.schema([*_OF_ROW, *answers])
+
+
 class Sink(Protocol):
     """Where the log is kept."""
 
     def write(self, rows: pa.Table) -> None:
-        """Keep the rows of `LAYOUT`, all or none; any error means none, and is tried again."""
+        """Keep the rows of a `layout`, all or none; any error means none, and is tried again."""
         ...
 
     def close(self) -> None: ...
@@ -54,7 +59,7 @@ class Answer:
     request_id: str
     rows: pa.RecordBatch
     """As the model had them."""
-    outputs: Mapping[str, pa.Array]
+    outputs: pa.RecordBatch
     at: datetime
 
 
@@ -66,9 +71,16 @@ class InferenceLog:
     """
 
     def __init__(
-        self, sink: Sink, versions: Mapping[str, str], *, rows: int, seconds: float
+        self,
+        sink: Sink,
+        answers: pa.Schema,
+        versions: Mapping[str, str],
+        *,
+        rows: int,
+        seconds: float,
     ) -> None:
         self._sink = sink
+        self._layout = layout(answers)
         self._versions = versions
         self._rows = rows
         self._seconds = seconds
@@ -174,12 +186,12 @@ class InferenceLog:
         columns = {
             "row": pa.array(range(1, count + 1), pa.int32()),
             "inputs_sha256": pa.array(row_digests(answer.rows), pa.string()),
-            **answer.outputs,
+            **dict(zip(answer.outputs.schema.names, answer.outputs.columns, strict=True)),
         }
-        for field in LAYOUT:
+        for field in self._layout:
             if field.name in same:
                 columns[field.name] = pa.repeat(pa.scalar(same[field.name], field.type), count)
-        return pa.table([columns[name] for name in LAYOUT.names], schema=LAYOUT)
+        return pa.table([columns[name] for name in self._layout.names], schema=self._layout)
 
 
 def now() -> datetime:

@@ -1,6 +1,7 @@
 """Where the inference log is kept: Parquet files in a folder, or a table in PostgreSQL."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, LiteralString
@@ -11,21 +12,8 @@ from psycopg import sql
 
 from plumbline.errors import ServingError
 from plumbline.postgres import Postgres
-from plumbline.release.table_files import writing
-from plumbline.serving.inference_log import LAYOUT
-
-TYPES: dict[str, LiteralString] = {
-    "at": "timestamp with time zone",
-    "request_id": "text",
-    "row": "integer",
-    "model_version": "text",
-    "dataset_version": "text",
-    "normalization_version": "text",
-    "inputs_sha256": "text",
-    "score": "double precision",
-    "predicted": "smallint",
-}
-"""Columns of the table, none of them ever NULL."""
+from plumbline.scoring.postgres_types import postgres_type
+from plumbline.scoring.table_files import writing
 
 _FOUND = """
 SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
@@ -36,7 +24,7 @@ WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY at
 class ParquetParts:
     """A file per write, `<UTC time>-<random>.parquet`: whole, or not there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, layout: pa.Schema) -> None:
         """Raises ServingError where files cannot be written into the folder."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -49,10 +37,11 @@ class ParquetParts:
                 remedy="name another one",
             ) from error
         self._folder = folder
+        self._layout = layout
 
     def write(self, rows: pa.Table) -> None:
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{uuid.uuid4().hex[:8]}.parquet"
-        with writing(self._folder / name, LAYOUT) as writer:
+        with writing(self._folder / name, self._layout) as writer:
             writer.write(rows)
 
     def close(self) -> None: ...
@@ -61,7 +50,7 @@ class ParquetParts:
 class PostgresTable:
     """Rows appended to `schema.table` by COPY, a transaction per write."""
 
-    def __init__(self, postgres: Postgres, table: str) -> None:
+    def __init__(self, postgres: Postgres, table: str, layout: pa.Schema) -> None:
         """Make the table if there is none.
 
         Raises:
@@ -71,6 +60,7 @@ class PostgresTable:
         self._postgres = postgres
         self._connection: psycopg.Connection[Any] | None = None
         self._target = sql.Identifier(*_parts(table))
+        self._layout, self._types = layout, types(layout)
         try:
             self._prepare(table)
         except psycopg.Error as error:
@@ -101,16 +91,16 @@ class PostgresTable:
         return self._connection
 
     def _copy(self, cursor: psycopg.Cursor[Any], rows: pa.Table) -> None:
-        names = sql.SQL(", ").join(map(sql.Identifier, TYPES))
+        names = sql.SQL(", ").join(map(sql.Identifier, self._types))
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self._target, names)
         with cursor.copy(statement) as copy:
-            for row in zip(*(rows.column(name).to_pylist() for name in TYPES), strict=True):
+            for row in zip(*(rows.column(name).to_pylist() for name in self._types), strict=True):
                 copy.write_row(row)
 
     def _prepare(self, table: str) -> None:
         columns = sql.SQL(", ").join(
             sql.SQL("{} {} NOT NULL").format(sql.Identifier(name), sql.SQL(kind))
-            for name, kind in TYPES.items()
+            for name, kind in self._types.items()
         )
         connection = self._connected()
         with connection.transaction():
@@ -119,16 +109,21 @@ class PostgresTable:
             connection.execute(create.format(self._target, columns))
             quoted = self._target.as_string(connection)
             found = dict(connection.execute(_FOUND, [quoted]).fetchall())
-            if found != TYPES:
-                raise _other_columns(table, found)
+            if found != self._types:
+                raise _other_columns(table, found, self._types)
             # COPY of no rows asks for the rights that every write will need.
-            self._copy(connection.cursor(), LAYOUT.empty_table())
+            self._copy(connection.cursor(), self._layout.empty_table())
 
 
-def _other_columns(table: str, found: dict[str, str]) -> ServingError:
+def types(layout: pa.Schema) -> dict[str, LiteralString]:
+    """Columns of the table for rows of a layout, none of them ever NULL."""
+    return {field.name: postgres_type(field) for field in layout}
+
+
+def _other_columns(table: str, found: dict[str, str], wanted: Mapping[str, str]) -> ServingError:
     return ServingError(
         f"{table} has the columns {', '.join(f'{name} {kind}' for name, kind in found.items())}",
-        expected=", ".join(f"{name} {kind}" for name, kind in TYPES.items()),
+        expected=", ".join(f"{name} {kind}" for name, kind in wanted.items()),
         remedy="name another table; it is made if there is none",
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic.json_schema import models_json_schema
 
 from plumbline.serving import bodies, problems
+from plumbline.serving.answers import predictions
 from plumbline.serving.rows import JsonRows
 
 if TYPE_CHECKING:
@@ -19,28 +20,9 @@ Facts = dict[str, Any]
 
 _REF = "#/components/schemas/{model}"
 _BINARY = {"schema": {"type": "string", "format": "binary"}}
-_TOLD = ("pipeline", "kind", "task", "label", "positive_label", "threshold", "versions", "inputs")
+_TOLD = ("pipeline", "kind", "task", "label", "positive_label", "classes")
+_ANSWERING = ("scores", "answers", "threshold", "versions", "inputs")
 _MEASURED = ("unusual_values", "metrics", "confidence", "verdict")
-
-_PREDICTIONS = {
-    "type": "object",
-    "required": ["request_id", "versions", "score", "predicted"],
-    "additionalProperties": False,
-    "properties": {
-        "request_id": {"type": "string"},
-        "versions": {"type": "object", "additionalProperties": {"type": "string"}},
-        "score": {
-            "type": "array",
-            "items": {"type": "number"},
-            "description": "Probability of label 1, in the order of the request's rows.",
-        },
-        "predicted": {
-            "type": "array",
-            "items": {"type": "integer", "enum": [0, 1]},
-            "description": "1 where the score reaches the model's threshold.",
-        },
-    },
-}
 
 REFUSALS = {
     400: "The body is no JSON, or no whole Arrow stream.",
@@ -117,7 +99,8 @@ def document(app: "FastAPI", service: "Service") -> Facts:
     )
     models: Any = [(one, "validation") for one in service.json_rows.requests]
     _, rows = models_json_schema(models, ref_template=_REF)
-    schemas = {**rows["$defs"], "Predictions": _PREDICTIONS, "Problem": problems.SCHEMA}
+    answers = predictions(service.scorer.bundle.decision)
+    schemas = {**rows["$defs"], "Predictions": answers, "Problem": problems.SCHEMA}
     made.setdefault("components", {}).setdefault("schemas", {}).update(schemas)
     return made
 
@@ -126,7 +109,10 @@ def described(service: "Service") -> Facts:
     """The answer of GET /metadata: of the manifest what a caller needs, and the limits."""
     manifest = asdict(service.scorer.bundle.manifest)
     limits = {name: vars(service.limits)[name] for name in ("body_bytes", "rows", "seconds")}
-    return {**{name: manifest[name] for name in (*_TOLD, *_MEASURED)}, "limits": limits}
+    return {
+        **{name: manifest[name] for name in (*_TOLD, *_ANSWERING, *_MEASURED)},
+        "limits": limits,
+    }
 
 
 def _refusals(*statuses: int) -> Mapping[int, Facts]:

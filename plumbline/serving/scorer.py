@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,10 +11,10 @@ import pyarrow as pa
 
 from plumbline.errors import BundleError
 from plumbline.network.predictor import KerasPredictor
-from plumbline.release import golden
-from plumbline.release.bundle import Bundle, load_bundle
-from plumbline.release.predictors import TOLERANCE
-from plumbline.release.raw import conform
+from plumbline.release.archive import opened
+from plumbline.release.bundle import load_bundle
+from plumbline.release.expectations import reproduces
+from plumbline.release.opened import Bundle
 
 log = logging.getLogger(__name__)
 
@@ -33,20 +34,21 @@ class Scorer:
     """The same for multiples of `MANY_ROWS`."""
 
     @classmethod
-    def load(cls, folder: Path) -> Self:
-        """The bundle in `folder`, verified and warm.
+    def load(cls, path: Path, *, public_key: str | None = None) -> Self:
+        """The bundle at `path`, a folder or an archive, verified and warm.
 
         Raises:
             BundleError: as `load_bundle`.
         """
-        bundle = load_bundle(folder)
-        few, many = (_shaped(bundle, rows) for rows in (FEW_ROWS, MANY_ROWS))
+        with opened(path, public_key=public_key) as folder:
+            bundle = load_bundle(folder)
+            few, many = (_shaped(bundle, rows) for rows in (FEW_ROWS, MANY_ROWS))
         return cls(bundle=bundle, few=few, many=many)
 
     def conform(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The rows in the model's columns and types; raises BundleError as `conform` does."""
         try:
-            return conform(batch, self.bundle.manifest.inputs, self.bundle.schema)
+            return self.bundle.conformed(batch)
         except pa.ArrowException as error:  # a cast that Arrow does not know
             reason = str(error).partition("\n")[0]
             raise BundleError(
@@ -56,7 +58,7 @@ class Scorer:
             ) from error
 
     def score(self, rows: pa.RecordBatch, first_row: int = 1) -> np.ndarray:
-        """The model's scores of conformed rows: float64, shape (n,).
+        """Calibrated scores of conformed rows: float64, shape (n,), or (n, classes or labels).
 
         Messages count the rows from `first_row`.
 
@@ -76,10 +78,20 @@ class Scorer:
             )
         return scores
 
-    def outputs(self, scores: np.ndarray) -> dict[str, pa.Array]:
-        """What is answered and logged of each row, by name."""
-        predicted = scores >= self.bundle.manifest.threshold
-        return {"score": pa.array(scores), "predicted": pa.array(predicted.astype(np.int8))}
+    def outputs(self, scores: np.ndarray) -> pa.RecordBatch:
+        """What is answered and logged of each row: the columns of `answers`."""
+        return self.bundle.decision.outputs(scores)
+
+    @cached_property
+    def answers(self) -> pa.Schema:
+        """Names and types of what is answered of a row."""
+        return self.bundle.decision.schema
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What the places of a row's `scores` stand for; none where it has one `score`."""
+        several = "scores" in self.answers.names
+        return self.bundle.decision.classes if several else ()
 
     @property
     def versions(self) -> dict[str, str]:
@@ -109,9 +121,7 @@ def _shaped(bundle: Bundle, rows: int) -> Bundle:
     if not isinstance(predictor, KerasPredictor):
         return bundle
     shaped = replace(bundle, predictor=replace(predictor, call_rows=rows))
-    known, expected = golden.read(bundle.folder)
-    found = shaped.score(known)
-    if golden.differing(expected, found, TOLERANCE[bundle.manifest.kind]).size:
+    if not reproduces(shaped):
         log.warning("calls of %d rows change the golden rows' scores: not used", rows)
         return bundle
     return shaped

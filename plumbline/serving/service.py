@@ -129,6 +129,7 @@ class Service:
                 kind,
                 request_id,
                 self.scorer.versions,
+                self.scorer.classes,
                 outputs,
             )
             log(Answer(request_id=request_id, rows=rows, outputs=outputs, at=now()))
@@ -172,7 +173,7 @@ class Service:
 
 def _log(sink: Sink, scorer: Scorer, limits: Limits) -> InferenceLog:
     rows, seconds = limits.log_rows, limits.log_seconds
-    return InferenceLog(sink, scorer.versions, rows=rows, seconds=seconds)
+    return InferenceLog(sink, scorer.answers, scorer.versions, rows=rows, seconds=seconds)
 
 
 def _slow_body(seconds: float) -> Refused:

@@ -7,10 +7,12 @@ owners and schedules are part of none.
 
 from plumbline.spec.audit import AuditSpec, Expectation, Severity
 from plumbline.spec.auxiliary import AuxiliarySpec
+from plumbline.spec.decision import ConformalSpec, DecisionSpec, ThresholdSpec
 from plumbline.spec.evaluation import EvaluationSpec
 from plumbline.spec.network import BatchPhase, NetworkSpec
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
+from plumbline.spec.promotion import PromotionSpec
 from plumbline.spec.search import Range, SearchSpec
 from plumbline.spec.source import FeatureKind, ImageSpec, SourceSpec, Task
 from plumbline.spec.splits import (
@@ -31,6 +33,7 @@ from plumbline.spec.stages import (
     ScheduleSpec,
     TrainingFeaturesSpec,
 )
+from plumbline.spec.verdict import VerdictSpec
 
 __all__ = [
     "AuditSpec",
@@ -38,6 +41,8 @@ __all__ = [
     "BaselinesSpec",
     "BatchPhase",
     "ColumnSplit",
+    "ConformalSpec",
+    "DecisionSpec",
     "EvaluationSpec",
     "Expectation",
     "FeatureKind",
@@ -50,6 +55,7 @@ __all__ = [
     "NormalizationSpec",
     "Options",
     "PipelineSpec",
+    "PromotionSpec",
     "QualifiedName",
     "Range",
     "ReleaseSpec",
@@ -64,6 +70,8 @@ __all__ = [
     "StratifiedSplit",
     "Task",
     "TemporalSplit",
+    "ThresholdSpec",
     "TrainingFeaturesSpec",
+    "VerdictSpec",
     "utc",
 ]

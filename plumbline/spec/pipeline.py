@@ -12,11 +12,13 @@ from pydantic import (
 
 from plumbline.spec.audit import AuditSpec
 from plumbline.spec.auxiliary import misplaced
+from plumbline.spec.decision import DecisionSpec, undecided
 from plumbline.spec.evaluation import EvaluationSpec, unsuited
 from plumbline.spec.explained import explain
 from plumbline.spec.metrics import METRICS, OF_TASK
 from plumbline.spec.network import NetworkSpec
 from plumbline.spec.options import Identifier, Options
+from plumbline.spec.promotion import PromotionSpec
 from plumbline.spec.source import SourceSpec
 from plumbline.spec.splits import HashSplit, SplitSpec, StratifiedSplit, TemporalSplit
 from plumbline.spec.stages import (
@@ -28,6 +30,7 @@ from plumbline.spec.stages import (
     TrainingFeaturesSpec,
 )
 from plumbline.spec.tasks import disagreement
+from plumbline.spec.verdict import VerdictSpec, unsliced
 
 
 class PipelineSpec(Options):
@@ -49,7 +52,10 @@ class PipelineSpec(Options):
     gate: GateSpec = GateSpec()
     network: NetworkSpec = NetworkSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
+    verdict: VerdictSpec = VerdictSpec()
+    decision: DecisionSpec = DecisionSpec()
     release: ReleaseSpec = ReleaseSpec()
+    promotion: PromotionSpec = PromotionSpec()
     schedule: ScheduleSpec | None = None
     """Leave out for no schedule."""
 
@@ -104,6 +110,22 @@ class PipelineSpec(Options):
         if source is not None and (wrong := unsuited(evaluation, source)):
             raise ValueError(wrong)
         return evaluation
+
+    @field_validator("decision")
+    @classmethod
+    def _decision_agrees_with_the_task(cls, decision: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        if source is not None and (wrong := undecided(decision, source.task)):
+            raise ValueError(wrong)
+        return decision
+
+    @field_validator("verdict")
+    @classmethod
+    def _slices_agree_with_the_source(cls, verdict: Any, info: ValidationInfo) -> Any:
+        source: SourceSpec | None = info.data.get("source")
+        if source is not None and (wrong := unsliced(verdict, source)):
+            raise ValueError(wrong)
+        return verdict
 
     @model_validator(mode="after")
     def _sufficient_score_can_be_reached(self) -> "PipelineSpec":

@@ -1,4 +1,5 @@
-"""Key values as canonical bytes, and their keyed hash: what decides where a row goes."""
+"""Key values as canonical bytes; their keyed hash, which decides where a row goes; and their
+digest, which tells a row again when its values are gone."""
 
 import struct
 from collections.abc import Sequence
@@ -12,6 +13,11 @@ import pyarrow.compute as pc
 from plumbline.errors import SplitError
 from plumbline.split.siphash import KEY_BYTES, siphash
 from plumbline.split.times import micros
+
+DIGEST_BYTES = 16
+"""Of n keys, two have one digest with a probability of n² / 2^129."""
+
+_DIGEST = b"plumbline.rowkey"
 
 _TEXT, _BYTES, _INTEGER, _FLOAT, _BOOLEAN, _DATE, _TIME = b"s", b"x", b"i", b"f", b"b", b"d", b"t"
 
@@ -33,6 +39,13 @@ def hash64(encoded: pa.Array, key: bytes) -> np.ndarray:
     """SipHash-2-4 of each value of a binary array under a key of 16 bytes: uint64, shape (n,)."""
     bounds = _bounds(encoded).astype(np.int64)
     return siphash(np.frombuffer(joined(encoded), dtype=np.uint8), bounds - bounds[0], key)
+
+
+def digests(encoded: pa.Array) -> np.ndarray:
+    """BLAKE2b of each value of a binary array: bytes of `DIGEST_BYTES`, shape (n,)."""
+    values: list[Any] = encoded.to_pylist()
+    made = [blake2b(one, digest_size=DIGEST_BYTES, person=_DIGEST).digest() for one in values]
+    return np.frombuffer(b"".join(made), dtype=f"S{DIGEST_BYTES}")
 
 
 def joined(encoded: pa.Array) -> memoryview:

@@ -44,7 +44,7 @@ def raw_vectors(batch: pa.RecordBatch, normalization: Normalization) -> pa.Array
 def raw_categories(batch: pa.RecordBatch, normalization: Normalization) -> pa.Array:
     """The categories as the normalization reads them, as text[]."""
     found = [texts(batch, one.name, type_named(one.arrow_type)) for one in normalization.categories]
-    return _vectors([_quoted(values) for values in found], len(batch))
+    return _vectors([quoted(values) for values in found], len(batch))
 
 
 def scaled_vectors(batch: pa.RecordBatch, normalization: Normalization) -> pa.Array:
@@ -68,16 +68,17 @@ def _vectors(columns: Sequence[pa.Array], rows: int) -> pa.Array:
     joined = pc.binary_join_element_wise(
         *texts, ",", null_handling="replace", null_replacement="NULL"
     )
-    return _between("{", joined, "}")
+    return between("{", joined, "}")
 
 
-def _quoted(values: pa.Array) -> pa.Array:
+def quoted(values: pa.Array) -> pa.Array:
     """Texts between quotes, as elements of an array need them; NULL stays NULL."""
     escaped = pc.replace_substring(pc.replace_substring(values, "\\", "\\\\"), '"', '\\"')
-    return _between('"', escaped, '"')
+    return between('"', escaped, '"')
 
 
-def _between(left: str, values: pa.Array, right: str) -> pa.Array:
+def between(left: str, values: pa.Array, right: str) -> pa.Array:
+    """Texts between two others; NULL stays NULL."""
     ends: list[Any] = [left, values, right]
     return pc.binary_join_element_wise(*ends, "")
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from chain_parity import require_chain_parity
 from conftest import fresh_database
 from small_pipeline import make_source, run, small_spec
 
+from assets.promotion import CHECKS
+from assets.resources import PlumblineResource
 from plumbline.registry import Registry
 from plumbline.stages import STAGES
 from plumbline.summary import summary
@@ -55,6 +58,8 @@ def test_pictures_are_inline(first):
         ("network", "learning_curves"),
         ("xgboost", "importances"),
         ("split", "picture"),
+        ("evaluation", "reliability"),
+        ("evaluation", "threshold"),
     } <= shown
     assert {stage for stage, _ in shown} >= {"evaluation"}
 
@@ -65,10 +70,34 @@ def test_the_registry_tells_the_same_story(first, module_postgres):
     assert facts["dataset"]["digest"] == recorded["snapshot"].metadata["dataset_digest"].value
     assert facts["verdict"]["decision"] == recorded["evaluation"].metadata["decision"].value
     assert {c["kind"] for c in facts["candidates"]} == {"random_forest", "xgboost", "network"}
-    assert len(facts["test_reads"]) == 1
+    purposes = [row["purpose"].split()[0] for row in facts["test_reads"]]
+    assert purposes == ["evaluation", "promotion"]
     assert Path(facts["bundle"]["location"]).is_dir()
     assert len(facts["bundle"]["promotions"]) == 1
     json.dumps(facts)
+
+
+def test_the_promotion_shows_who_is_champion_and_why(first, module_postgres):
+    made = _materializations(first)
+    shown, bundle = made["promotion"].metadata, made["release"].metadata["data_version"].value
+    (row,) = summary(Registry.open(module_postgres), "visits", "v1")["bundle"]["promotions"]
+    assert row["evidence"]["version"] == shown["data_version"].value
+    won = row["action"] == "promote"
+    assert (shown["promoted"].value, shown["champion"].value) == (won, bundle if won else "none")
+    assert shown["told"].value == row["reason"]
+    assert "over | value | low | high | needed" in shown["differences"].value
+    assert "data:image/png" in shown["difference"].value
+    checks = {one.check_name: one for one in first.get_asset_check_evaluations()}
+    assert checks["beats_incumbent"].passed == won
+    assert checks["enough_rows"].passed
+    assert checks["override_unexpired"].passed
+    assert {checks[name].severity for name in CHECKS} == {dg.AssetCheckSeverity.WARN}
+    assert not any(checks[name].blocking for name in CHECKS)
+
+
+def test_all_ways_to_a_score_agree(first, project, tmp_path):
+    assert first.success
+    require_chain_parity(PlumblineResource().open(small_spec(), project, "v1"), tmp_path)
 
 
 def test_a_second_run_redoes_nothing(first, project, instance, module_postgres):
@@ -78,7 +107,7 @@ def test_a_second_run_redoes_nothing(first, project, instance, module_postgres):
         stage: m.metadata["reused"].value for stage, m in _materializations(again).items()
     } == dict.fromkeys(ALL, True)
     facts = summary(Registry.open(module_postgres), "visits", "v1")
-    assert len(facts["test_reads"]) == 1
+    assert len(facts["test_reads"]) == 2
     assert len(facts["bundle"]["promotions"]) == 1
 
 

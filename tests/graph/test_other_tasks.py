@@ -1,4 +1,4 @@
-"""Pipelines of other tasks than binary: from the source to the verdict on a network."""
+"""Pipelines of other tasks than binary: from the source to what the released model predicts."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from chain_parity import require_chain_parity
 from small_pipeline import run, small_spec
 
 from assets.resources import PlumblineResource
@@ -18,7 +19,8 @@ from plumbline.summary import summary
 
 STAGES = [
     *("snapshot", "split", "audit", "version_diff", "normalization"),
-    *("floor", "random_forest", "xgboost", "baseline_gate", "network", "evaluation"),
+    *("floor", "random_forest", "xgboost", "optimism", "baseline_gate"),
+    *("network", "network_seeds", "evaluation", "release", "promotion", "predictions"),
 ]
 
 SOURCES: dict[str, dict[str, Any]] = {
@@ -54,7 +56,9 @@ FIGURE = {"regression": "residuals", "multiclass": "confusion", "multilabel": "l
 
 
 @pytest.mark.parametrize("task", list(SOURCES))
-def test_a_network_is_trained_behind_an_open_gate(task, project, instance, module_postgres):
+def test_a_network_is_trained_behind_an_open_gate(
+    task, project, instance, module_postgres, tmp_path
+):
     result = run(declared(task), project, instance)
     assert result.success
     recorded = materializations(result)
@@ -87,8 +91,15 @@ def test_a_network_is_trained_behind_an_open_gate(task, project, instance, modul
     facts = summary(Registry.open(module_postgres), task)
     assert {one["kind"] for one in facts["candidates"]} == {"random_forest", "xgboost", "network"}
     assert facts["verdict"]["evidence"]["comparison"]["metric"] == MAIN[task]
-    assert facts["bundle"] is None
+    assert facts["bundle"]["bundle_version"] == recorded["release"].metadata["data_version"].value
     print_summary(facts)
+    assert "## Caveats" in str(recorded["release"].metadata["model_card"].value)
+    predicted = recorded["predictions"].metadata
+    assert (predicted["dagster/row_count"].value, predicted["rejected"].value) == (2000, 0)
+    assert "data:image/png" in str(predicted["distribution"].value)
+    assert predicted["bundle_version"].value == recorded["release"].metadata["data_version"].value
+    assert recorded["optimism"].metadata["told"].value.endswith("nothing was trained")
+    require_chain_parity(PlumblineResource().open(declared(task), project, "v1"), tmp_path)
 
 
 def test_a_gate_that_closes_withholds_the_network(project, instance, module_postgres):
@@ -142,13 +153,12 @@ def test_several_labels_are_told_on_every_side_and_are_no_features(
 
 
 @pytest.mark.parametrize("task", list(SOURCES))
-def test_the_graph_ends_with_the_evaluation(task, project):
+def test_the_graph_is_that_of_every_task(task, project):
     shared = dg.Definitions(resources={"plumbline": PlumblineResource()})
     declarations = pipeline_definitions(declared(task), project)
     graph = dg.Definitions.merge(declarations, shared).resolve_asset_graph()
     keys = {node.key.path[-1] for node in graph.asset_nodes}
-    assert "evaluation" in keys
-    assert not keys & {"optimism", "release", "predictions"}
+    assert keys == {*STAGES, "guard_drill", "visits"}
     network = graph.get(dg.AssetKey([task, "network"]))
     assert "only if the gate is open" in (network.description or "")
     assert dg.AssetKey([task, "baseline_gate"]) in network.parent_keys

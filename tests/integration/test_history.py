@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
+import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -20,11 +22,15 @@ from plumbline.history.diff import DIFFERENCE
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
+from plumbline.split.keys import canonical, digests
+from plumbline.split.seen import SEEN_KEYS
 from plumbline.split.split import ASSIGNMENT
 
 PAGE = Path(__file__).parents[2] / "docs" / "history.md"
 # Trees only: which model wins is not the question here.
-SPEC = small_spec(baselines={"sufficient_score": 0.501})
+SPEC = small_spec(
+    baselines={"sufficient_score": 0.501}, promotion={"promote_when": "not_worse", "margin": 1.0}
+)
 CHANGES = """
 UPDATE public.visits SET amount = amount + 1 WHERE visit_id % 100 = 7;
 DELETE FROM public.visits WHERE visit_id IN (11, 12);
@@ -197,7 +203,7 @@ def test_a_trace_says_what_the_files_say(project, module_postgres):
     for one in traced["evaluations"]:
         judged = {keys[number] for number in one["judged_by"]}
         assert judged == {k for k in keys if sides[one["dataset_version"]].get(k) == "test"}
-        assert one["test_reads"] == 1
+        assert one["test_reads"] == 2  # by the evaluation and the promotion
     assert [one["current"] for one in traced["bundles"]] == [False, True]
     (changed,) = traced["datasets"][1]["changed"]
     assert (keys[changed["key"]], changed["columns"]) == (7, ["amount"])
@@ -294,6 +300,11 @@ def test_the_erasure_report_names_every_folder_that_has_the_key(project):
         table = pq.read_table(path)
         if "visit_id" in table.column_names and key in table["visit_id"].to_pylist():
             assert path.parent in deleted, path
+    digest = digests(canonical(pa.record_batch({"visit_id": pa.array([key])}), ["visit_id"]))[0]
+    held = (project / "store" / "visits").rglob(SEEN_KEYS)
+    having = {path.parent for path in held if digest in np.load(path)}
+    assert having
+    assert having <= deleted
     assert report["promotions"][0]["why"] == "its model was fitted on 1 row"
     kept = {one["version"] for one in report["untouched"]}
     assert "v1" in kept

@@ -12,7 +12,7 @@ from small_pipeline import run
 
 from plumbline.postgres import Postgres
 from plumbline.release.bundle import load_bundle
-from plumbline.release.scoring import score_file
+from plumbline.scoring.files import score_file
 from plumbline.spec import PipelineSpec
 
 pytestmark = [
@@ -41,6 +41,7 @@ SPEC = PipelineSpec.model_validate(
             "learning_rate": 0.01,
         },
         "evaluation": {"resamples": 100},
+        "verdict": {"seeds": 1},
     }
 )
 
@@ -81,7 +82,8 @@ def test_a_network_that_reads_images_is_trained_released_and_scores(
     with module_postgres.arrow() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT photo, amount, upright FROM public.pictures ORDER BY id")
         pq.write_table(cursor.fetch_arrow_table(), tmp_path / "rows.parquet")
-    assert score_file(folder, tmp_path / "rows.parquet", tmp_path / "scored.parquet") == ROWS
+    outcome = score_file(folder, tmp_path / "rows.parquet", tmp_path / "scored.parquet")
+    assert (outcome.scored, outcome.rejected) == (ROWS, 0)
     scored = pq.read_table(tmp_path / "scored.parquet")
     right = scored["predicted"].to_numpy() == scored["upright"].to_numpy(zero_copy_only=False)
     assert right.mean() > 0.95

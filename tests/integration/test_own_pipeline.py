@@ -55,6 +55,7 @@ DECLARED = {
         "split": {"policy": "column", "column": "part"},
         "network": {"widths": [8], "dropout": [0.0], "max_epochs": 2},
         "evaluation": {"resamples": 100},
+        "verdict": {"seeds": 1},
     },
 }
 

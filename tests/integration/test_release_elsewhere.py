@@ -1,8 +1,11 @@
 """A bundle made from PostgreSQL scores in another process, elsewhere, without any of it."""
 
+import math
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ import pytest
 
 from plumbline.baselines import training
 from plumbline.chain import Chain
+from plumbline.errors import BundleError
 from plumbline.evaluation import evaluate
 from plumbline.extract.features import feature_table
 from plumbline.extract.freeze import freeze
@@ -18,9 +22,13 @@ from plumbline.extract.query import read_query
 from plumbline.normalization import apply, parameters
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
-from plumbline.release import bundle
-from plumbline.release.bundle import Bundle, load_bundle
-from plumbline.release.scoring import PREDICTIONS, score_snapshot
+from plumbline.release.building import build
+from plumbline.release.bundle import load_bundle
+from plumbline.release.description import Release
+from plumbline.release.opened import Bundle
+from plumbline.release.scaler import require_registered
+from plumbline.scoring.files import score_file
+from plumbline.scoring.snapshots import PREDICTIONS, score_snapshot
 from plumbline.spec import PipelineSpec
 from plumbline.split import ledger, split
 from plumbline.store import ArtifactStore
@@ -135,7 +143,7 @@ def _published(postgres: Postgres, root: Path) -> Path:
 
     def release(folder):
         (folder / "bundle").mkdir()
-        bundle.build(
+        made = Release(
             spec=spec,
             split=sides,
             normalization=fitted,
@@ -150,8 +158,8 @@ def _published(postgres: Postgres, root: Path) -> Path:
             },
             test_reads=ledger.test_reads(registry, spec.name, "v1"),
             root=root,
-            folder=folder / "bundle",
         )
+        require_registered(build(made, folder / "bundle"), registry)
 
     return make("release", release)
 
@@ -190,8 +198,9 @@ def test_another_process_scores_a_copy_of_the_table_as_the_snapshot_was(made, tm
     script = f"""
 import sys
 from pathlib import Path
-from plumbline.release.scoring import score_file
-print(score_file(Path({str(loaded.folder)!r}), Path({str(rows)!r}), Path("scored.parquet")))
+from plumbline.scoring.files import score_file
+outcome = score_file(Path({str(loaded.folder)!r}), Path({str(rows)!r}), Path("scored.parquet"))
+print(outcome.scored)
 print(sorted({{"dagster", "tensorflow", "keras", "jax", "xgboost"}} & sys.modules.keys()))
 """
     ran = _elsewhere(script, tmp_path)
@@ -204,13 +213,13 @@ print(sorted({{"dagster", "tensorflow", "keras", "jax", "xgboost"}} & sys.module
     assert {path.name for path in tmp_path.iterdir()} == {"scored.parquet"}
 
 
-def test_a_process_killed_while_scoring_leaves_no_output(made, tmp_path):
+def test_where_a_process_was_killed_another_goes_on(made, tmp_path):
     loaded, _, rows = made
     script = f"""
 import os, signal
 from pathlib import Path
-from plumbline.release import scoring
-from plumbline.release.bundle import Bundle
+from plumbline.release.opened import Bundle
+from plumbline.scoring import files
 score, calls = Bundle.score, []
 def dying(*arguments, **options):
     calls.append(1)
@@ -219,10 +228,15 @@ def dying(*arguments, **options):
     return score(*arguments, **options)
 Bundle.score = dying
 folder, rows = Path({str(loaded.folder)!r}), Path({str(rows)!r})
-scoring.score_file(folder, rows, Path("scored.parquet"), rows=100)
+files.score_file(folder, rows, Path("scored.parquet"), rows=100)
 """
     assert _elsewhere(script, tmp_path).returncode == -9
-    assert not (tmp_path / "scored.parquet").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {".scored.parquet.scoring"}
+    scored, whole = tmp_path / "scored.parquet", tmp_path / "whole.parquet"
+    assert score_file(loaded.folder, rows, scored, rows=100).resumed == 300
+    assert score_file(loaded.folder, rows, whole, rows=100).resumed == 0
+    assert scored.read_bytes() == whole.read_bytes()
+    assert {path.name for path in tmp_path.iterdir()} == {"scored.parquet", "whole.parquet"}
 
 
 def test_the_card_and_the_manifest_carry_the_registry_s_versions(made, module_postgres):
@@ -242,3 +256,30 @@ def test_the_card_and_the_manifest_carry_the_registry_s_versions(made, module_po
         "member": ("boolean", "bool"),
         "opened": ("date", "date32[day]"),
     }
+
+
+def test_a_bundle_with_another_scaler_row_is_refused(made, module_postgres):
+    """Such a bundle is consistent in itself: only the registry tells."""
+    loaded, registry = made[0], Registry.open(module_postgres)
+    require_registered(loaded, registry)
+
+    def refusal(**changed) -> str:
+        record = {**loaded.normalization.to_json(), **changed}
+        other = parameters.Normalization.from_json(record)
+        with pytest.raises(BundleError) as refused:
+            require_registered(replace(loaded, normalization=other), registry)
+        return str(refused.value)
+
+    record = loaded.normalization.to_json()
+    amount, ratio = record["numeric"][0], record["numeric"][1:]
+    scale = math.nextafter(amount["scale"], 1e9)
+    assert re.search(
+        rf"differs from row \w+ of normalization_params in scale of 'amount': {scale!r} instead of",
+        refusal(numeric=[{**amount, "scale": scale}, *ratio]),
+    )
+    first, *others = record["categories"]
+    swapped = {**first, "values": first["values"][::-1]}
+    assert f"in values of {first['name']!r}: " in refusal(categories=[swapped, *others])
+    assert "in numeric: []" in refusal(numeric=[])
+    assert "in dropped: {'x': 'y'}" in refusal(dropped={"x": "y"})
+    assert "which normalization_params does not have" in refusal(version="another")

@@ -114,7 +114,7 @@ def test_a_run_killed_in_training_goes_on_when_it_is_started_again(start, postgr
         "xgboost",
         "network",
     }
-    assert len(facts["test_reads"]) == 1
+    assert len(facts["test_reads"]) == 2  # the evaluation and the promotion
     (made,) = training.iterdir()
     _ends_as_if_never_interrupted(made, postgres, tmp_path)
 
@@ -146,7 +146,7 @@ def test_two_runs_at_once_make_one_of_each(start, postgres, tmp_path):
     assert [process.returncode for process in both] == [0, 0], outputs
     registry = Registry.open(postgres)
     facts = summary(registry, "visits", "v1")
-    assert len(facts["test_reads"]) == 1
+    assert len(facts["test_reads"]) == 2  # the evaluation and the promotion
     assert len(facts["bundle"]["promotions"]) == 1
     assert len(registry.rows("model_versions")) == 4
     for stage in (tmp_path / "store" / "visits").iterdir():

@@ -18,7 +18,8 @@ from plumbline.normalization.fit import fit
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.release.bundle import load_bundle
-from plumbline.release.scoring import PREDICTIONS, score_file, score_snapshot
+from plumbline.scoring.files import score_file
+from plumbline.scoring.snapshots import PREDICTIONS, score_snapshot
 from plumbline.store import ArtifactStore
 from plumbline.versions import NormalizationVersion
 
@@ -94,7 +95,7 @@ def parquet(module_postgres: Postgres, tmp_path: Path):
 
 def scores(bundle: Path, source: Path) -> np.ndarray:
     target = source.with_name("scored.parquet")
-    score_file(bundle, source, target)
+    score_file(bundle, source, target, strict=True)
     return pq.read_table(target).column("score").to_numpy()
 
 
@@ -141,6 +142,21 @@ def test_csv_scores_as_the_snapshot(made, module_postgres, tmp_path):
     np.testing.assert_array_equal(scores(bundle, tmp_path / "rows.csv"), predicted)
 
 
+def test_rows_with_other_vectors_are_put_aside(made, parquet):
+    prepared, bundle, predicted = made
+    longer = "CASE WHEN id IN (1, 500) THEN vec || 1.0 ELSE vec END AS vec"
+    source = parquet(f"{SECONDS}, {longer}, embedded::real[] AS embedded")
+    target = source.with_name("scored.parquet")
+    outcome = score_file(bundle, source, target)
+    assert (outcome.scored, outcome.rejected) == (prepared.snapshot.rows - 2, 2)
+    told = pq.read_table(source.with_name("scored.rejects.parquet")).to_pylist()
+    assert [(one["row"], one["column"], one["reason"]) for one in told] == [
+        (row, "vec", "4 elements, not 3 as in training") for row in (1, 500)
+    ]
+    found = pq.read_table(target).column("score").to_numpy()
+    np.testing.assert_array_equal(found, np.delete(predicted, [0, 499]))
+
+
 @pytest.mark.parametrize("kind", [pa.large_list(pa.float32()), pa.list_(pa.float32(), 3)])
 def test_other_lists_are_read_alike(made, parquet, kind):
     _, bundle, predicted = made
@@ -155,10 +171,13 @@ def test_other_lists_are_read_alike(made, parquet, kind):
 @pytest.mark.parametrize(
     ("vectors", "told"),
     [
-        ("vec[1:2] AS vec, embedded::real[] AS embedded", "'vec' has 2 elements in row 1; expec"),
+        (
+            "vec[1:2] AS vec, embedded::real[] AS embedded",
+            "row 1, column 'vec': 2 elements, not 3 as in training",
+        ),
         (
             "CASE id WHEN 500 THEN vec || 1.0 ELSE vec END AS vec, embedded::real[] AS embedded",
-            "'vec' has 4 elements in row 500; expected 3 elements, as in training, or NULL",
+            "row 500, column 'vec': 4 elements, not 3 as in training",
         ),
         ("vec", "no column 'embedded_1'"),
         ("id AS vec, embedded::real[] AS embedded", "no column 'a', 'c'"),

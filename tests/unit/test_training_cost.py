@@ -66,6 +66,8 @@ def test_a_search_is_as_many_trainings_more(rows):
         training_cost.estimated(*rows, options) for options in (NetworkSpec(), declared)
     )
     assert searched.facts["trainings"] == 10
+    seeded = training_cost.estimated(*rows, declared, seeds=3)
+    assert seeded.facts["trainings"] == 12
     assert searched.seconds == pytest.approx(10 * once.seconds)
     assert once.facts["members"] == 8
 

@@ -2,7 +2,7 @@
 
 from plumbline.evaluation.figures.data import split_bars
 from plumbline.evaluation.figures.fitting import importances, learning_curves
-from plumbline.evaluation.figures.of_evaluation import of_evaluation
+from plumbline.evaluation.figures.of_evaluation import of_decision, of_evaluation
 from plumbline.evaluation.figures.probabilities import calibration
 from plumbline.evaluation.figures.ranking import precision_recall, roc
 from plumbline.evaluation.figures.rates import range_test
@@ -14,6 +14,7 @@ __all__ = [
     "importances",
     "intervals",
     "learning_curves",
+    "of_decision",
     "of_evaluation",
     "parallel_coordinates",
     "precision_recall",

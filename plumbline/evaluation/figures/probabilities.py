@@ -15,9 +15,7 @@ from plumbline.evaluation.figures.style import (
     png,
     title,
 )
-
-_BINS = 10
-"""Bins of the reliability curve, of equally many rows."""
+from plumbline.metrics.reliability import Reliability
 
 
 def calibration(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
@@ -48,11 +46,14 @@ def calibration(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
 
 
 def _reliability(axes: Any, labels: np.ndarray, scores: np.ndarray, kind: str) -> None:
-    predicted, observed, error = _bins(labels, scores)
+    bins = Reliability(scores, labels).bins()
+    predicted, observed, low, high = (
+        np.array([one[name] for one in bins]) for name in ("predicted", "observed", "low", "high")
+    )
     axes.errorbar(
         predicted,
         observed,
-        yerr=error,
+        yerr=[observed - low, high - observed],
         color=colour(kind),
         marker="o",
         markersize=4,
@@ -60,23 +61,3 @@ def _reliability(axes: Any, labels: np.ndarray, scores: np.ndarray, kind: str) -
         elinewidth=1,
         label=title(kind),
     )
-
-
-def _bins(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean score, share of positives and the reach of its 95 % Wilson interval, per bin.
-
-    Equal scores stay in one bin, so a constant model has one point.
-    """
-    edges = np.unique(np.quantile(scores, np.linspace(0, 1, _BINS + 1)[1:-1]))
-    at = np.unique(np.searchsorted(edges, scores, side="left"), return_inverse=True)[1]
-    rows = np.bincount(at)
-    predicted = np.bincount(at, weights=scores) / rows
-    observed = np.bincount(at, weights=labels) / rows
-    return predicted, observed, _wilson(observed, rows)
-
-
-def _wilson(share: np.ndarray, rows: np.ndarray) -> np.ndarray:
-    z = 1.96
-    middle = (share + z * z / (2 * rows)) / (1 + z * z / rows)
-    reach = z * np.sqrt(share * (1 - share) / rows + z * z / (4 * rows**2)) / (1 + z * z / rows)
-    return np.maximum(0, np.stack([share - (middle - reach), middle + reach - share]))

@@ -79,7 +79,8 @@ def _difference(axes: Any, comparison: Mapping[str, Any]) -> None:
     pair = ("the network", title(comparison["baseline"]))
     first, second = pair if metric.greater_is_better else pair[::-1]
     dress(axes, title=f"Test {metric.title} of {first} minus that of {second}", grid="x")
-    axes.set_xlabel(f"dashed: minimum gain {gain:g}", fontsize=9, color=colour("network"))
+    told = f"dashed: minimum gain {gain:g}; interval {100 * comparison['confidence']:.4g} %"
+    axes.set_xlabel(told, fontsize=9, color=colour("network"))
 
 
 def _whisker(axes: Any, measured: Mapping[str, float], place: float, hue: str, face: str) -> None:

@@ -39,9 +39,12 @@ def stormy(strength: float) -> pa.Table:
     })  # fmt: skip
 
 
-def under(spec: PipelineSpec, folder: Path, strength: float = 3.0) -> tuple:
+def under(
+    spec: PipelineSpec, folder: Path, strength: float = 3.0, table: pa.Table | None = None
+) -> tuple:
     """The arguments of `measure`, with XGBoost trained on the declared split."""
-    split = split_of(snapshot_of(stormy(strength), folder), spec)
+    snapshot = snapshot_of(table or stormy(strength), folder, label=spec.source.label)
+    split = split_of(snapshot, spec)
     features = feature_table(split.snapshot, spec)
     version = NormalizationVersion("n")
     fitted = fit(split.train(), features, spec.normalization, version)
@@ -71,13 +74,31 @@ def test_a_random_split_of_stormy_days_flatters_and_says_why(by_time, tmp_path):
         found.random["value"] - found.declared["value"]
     )
     assert found.declared == arguments[1].training["val"]["interval"]
-    assert f"would flatter by {found.difference['value']:.2f} AUC, because rows of the same" in (
+    assert f"would flatter by {found.difference['value']:.4f} AUC, because rows of the same" in (
         found.told
     )
     split = arguments[0]
     assert found.rows == {"train": split.counts["train"], "val": split.counts["val"]}
     again = optimism.measure(*arguments)
     assert again == found
+
+
+def test_of_an_error_less_is_better(tmp_path):
+    """Rain that follows the day: a random split lets XGBoost know the days it is asked of."""
+    table = stormy(0.0)
+    day = np.random.default_rng(1).normal(scale=3, size=DAYS)[np.repeat(np.arange(DAYS), PER_DAY)]
+    table = table.append_column("rain", pa.array(table["x"].to_numpy() + day))
+    source = {"label": "rain", "task": "regression", "drop": ["carrier", "label"]}
+    spec = spec_of(timestamp="at", split=TEMPORAL, **source)
+    found = optimism.measure(*under(spec, tmp_path, table=table))
+    assert found.metric == "rmse"
+    assert found.flatters
+    assert found.random["high"] < found.declared["low"]
+    apart = found.declared["value"] - found.random["value"]
+    assert found.difference["value"] == pytest.approx(apart)
+    assert apart > 1
+    assert f"which looks better by +{apart:.5g} (" in found.told
+    assert f"would flatter by {apart:.5g} RMSE, because rows of the same moment" in found.told
 
 
 def test_where_days_do_not_matter_no_flattery_is_shown(by_time, tmp_path):

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 from snapshots import snapshot_of, spec_of, split_of
 
+from plumbline.decision.decision import Decision
 from plumbline.errors import TrainingError
 from plumbline.evaluation import evaluate
 from plumbline.evaluation.evaluate import Candidate
@@ -127,8 +128,10 @@ def test_the_scores_of_the_test_rows_are_kept(evaluated, prepared):
     labels = table["label"].to_numpy()
     assert np.array_equal(labels, test.labels())
     scores = {kind: table[kind].to_numpy() for kind in evaluation.candidates}
-    expected = Linear((1.0, 0.3)).predict(load_matrix(test, normalization))
-    assert np.array_equal(scores["xgboost"], expected)
+    for kind, weights in (("random_forest", (1.0, 0.1)), ("xgboost", (1.0, 0.3))):
+        raw = Linear(weights).predict(load_matrix(test, normalization))
+        decided = Decision.from_json(evaluation.candidates[kind]["decision"])
+        assert np.array_equal(scores[kind], decided.calibrated(raw))
     for kind, one in evaluation.candidates.items():
         area = delong_interval(labels, scores[kind], 0.95)
         assert one["test"]["auc"]["value"] == area.value
@@ -143,7 +146,8 @@ def test_the_threshold_comes_from_val(evaluated, candidates, prepared):
     for one in candidates:
         recorded = evaluation.candidates[one.kind]
         at = recorded["threshold"]
-        assert recorded["val"]["accuracy"]["value"] == hits(labels, one.val_scores, at).mean()
+        calibrated = Decision.from_json(recorded["decision"]).calibrated(one.val_scores)
+        assert recorded["val"]["accuracy"]["value"] == hits(labels, calibrated, at).mean()
         on_test = hits(test["label"].to_numpy(), test[one.kind].to_numpy(), at).mean()
         assert recorded["test"]["accuracy"]["value"] == on_test
         for other in np.linspace(0, 1, 101):
@@ -177,7 +181,10 @@ def test_an_evaluation_again_writes_the_same_bytes(evaluated, candidates, prepar
         "figures/calibration.png",
         "figures/intervals.png",
         "figures/precision_recall.png",
+        "figures/reliability.png",
         "figures/roc.png",
+        "figures/slices.png",
+        "figures/threshold.png",
         "test_scores.parquet",
     ]
     for name in names:

@@ -8,6 +8,8 @@ from plumbline.evaluation import figures
 from plumbline.evaluation.figures.confusion import _counts, confusion
 from plumbline.evaluation.figures.label_areas import label_areas
 from plumbline.evaluation.figures.numbers import predicted, residuals
+from plumbline.evaluation.figures.slices import forest, seeds
+from plumbline.metrics.reliability import Reliability
 
 KINDS = ("random_forest", "xgboost", "network")
 MEASURED = {
@@ -20,6 +22,7 @@ COMPARISON = {
     "baseline": "xgboost",
     "metric": "auc",
     "minimum_gain": 0.002,
+    "confidence": 0.95,
     "difference": {"value": 0.01, "low": 0.004, "high": 0.016},
 }
 CERTIFICATE = {
@@ -96,7 +99,37 @@ def rows(n=4000, rate=0.3, kinds=KINDS):
     return labels, scores
 
 
+def sliced(count=12):
+    """Gains on slices, of which the third blocks and every fourth was found."""
+    ends = np.random.default_rng(0).normal(0, 0.01, count)
+    return {
+        "measured": [
+            {
+                "slice": f"$_{at} = {'long ' * at}",
+                "rows": 300 + at,
+                "declared": at % 4 > 0,
+                "blocks": at == 2,
+                "difference": {"value": value, "low": value - 0.01, "high": value + 0.02},
+            }
+            for at, value in enumerate(ends)
+        ]
+    }
+
+
+def seeded(count):
+    networks = [
+        {"seed": at, "val": 0.8 + at / 500, "test": 0.79 + at / 700, "released": at == 0}
+        for at in range(count)
+    ]
+    return {"networks": networks, "std": 0.0012}
+
+
 DRAWN = {
+    "slices": lambda: forest(sliced(), COMPARISON, 0.95),
+    "slices of one": lambda: forest(sliced(1), COMPARISON, 0.95),
+    "slices of many": lambda: forest(sliced(60), {**COMPARISON, "metric": "rmse"}, 0.95),
+    "seeds": lambda: seeds(seeded(3), COMPARISON),
+    "seeds, all of them": lambda: seeds(seeded(20), COMPARISON),
     "roc": lambda: figures.roc(*rows(), MEASURED, 0.95),
     "precision_recall": lambda: figures.precision_recall(*rows(), MEASURED, 0.95),
     "calibration": lambda: figures.calibration(*rows()),
@@ -170,6 +203,12 @@ def test_a_figure_fits_a_panel_and_comes_out_the_same_again(name):
     assert 0.005 < (greys < 200).mean() < 0.6
 
 
+def test_nothing_is_drawn_where_nothing_is_compared():
+    without = {"measured": [{**one, "difference": None} for one in sliced()["measured"]]}
+    assert forest(without, COMPARISON, 0.95) is None
+    assert seeds(seeded(1), COMPARISON) is None
+
+
 def test_constant_scores_can_be_drawn():
     labels, _ = rows()
     scores = {"xgboost": np.full(len(labels), 0.3)}
@@ -191,13 +230,12 @@ def test_a_curve_of_the_better_scores_lies_higher():
 
 
 def test_reliability_counts_every_row_once():
-    from plumbline.evaluation.figures.probabilities import _bins
-
     labels = np.array([0, 1] * 50)
     scores = np.repeat([0.2, 0.6], 50)
-    predicted, observed, _ = _bins(labels, scores)
-    assert predicted == pytest.approx([0.2, 0.6])
-    assert observed == pytest.approx([0.5, 0.5])
+    bins = Reliability(scores, labels).bins()
+    assert [one["predicted"] for one in bins] == pytest.approx([0.2, 0.6])
+    assert [one["observed"] for one in bins] == pytest.approx([0.5, 0.5])
+    assert [one["rows"] for one in bins] == [50, 50]
 
 
 @pytest.mark.parametrize("count", [3, 13, 40])

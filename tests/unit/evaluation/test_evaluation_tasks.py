@@ -36,10 +36,10 @@ TASKS = {
     "binary": {"label": "large", "group": "customer"},
 }
 FIGURES = {
-    "multiclass": ["confusion"],
-    "multilabel": ["label_areas"],
+    "multiclass": ["confusion", "reliability"],
+    "multilabel": ["label_areas", "reliability"],
     "regression": ["predicted", "residuals"],
-    "binary": ["calibration", "precision_recall", "roc"],
+    "binary": ["calibration", "precision_recall", "reliability", "roc", "threshold"],
 }
 
 

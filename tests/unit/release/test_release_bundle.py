@@ -6,7 +6,6 @@ import pickle
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +14,7 @@ from release_bundles import ROWS, VERSIONS, build, prepare, raw_table
 from plumbline.baselines import random_forest
 from plumbline.errors import BundleError
 from plumbline.normalization.apply import transform
-from plumbline.release import golden
+from plumbline.release import bundle, golden
 from plumbline.release.bundle import load_bundle
 from plumbline.release.predictors import TOLERANCE
 
@@ -48,14 +47,17 @@ def test_a_loaded_bundle_scores_as_the_predictor_did(built):
     )
 
 
-def test_only_networks_may_differ_at_all():
-    assert dict(TOLERANCE) == {"random_forest": 0, "xgboost": 0, "network": 1e-6}
+def test_trees_may_not_differ_at_all():
+    assert {kind for kind, most in TOLERANCE.items() if most == 0} == {
+        *("dummy", "random_forest", "xgboost")
+    }
+    assert (TOLERANCE["linear"], TOLERANCE["network"]) == (1e-12, 1e-6)
 
 
 @pytest.fixture
 def opened(built):
-    bundle = load_bundle(built.folder)
-    return bundle, bundle.score(RAW)
+    found = load_bundle(built.folder)
+    return found, found.score(RAW)
 
 
 @settings(
@@ -63,11 +65,11 @@ def opened(built):
 )
 @given(seed=st.integers(0, 2**32 - 1), rows=st.integers(7, 40))
 def test_scores_depend_neither_on_batch_size_nor_on_order(opened, seed, rows):
-    bundle, expected = opened
+    found, expected = opened
     order = np.random.default_rng(seed).permutation(ROWS)[:40]
     shuffled = RAW.take(pa.array(order))
-    parts = [bundle.score(shuffled.slice(at, rows)) for at in range(0, 40, rows)]
-    tolerance = TOLERANCE[bundle.manifest.kind]
+    parts = [found.score(shuffled.slice(at, rows)) for at in range(0, 40, rows)]
+    tolerance = TOLERANCE[found.manifest.kind]
     np.testing.assert_allclose(np.concatenate(parts), expected[order], rtol=0, atol=tolerance)
 
 
@@ -88,8 +90,8 @@ def test_columns_that_the_model_does_not_read_are_not_needed(loaded):
 
 
 def test_no_rows_have_no_scores(opened):
-    bundle, _ = opened
-    assert bundle.score(RAW.slice(0, 0)).shape == (0,)
+    found, _ = opened
+    assert found.score(RAW.slice(0, 0)).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -232,6 +234,7 @@ def test_the_manifest_says_where_everything_came_from(loaded, forest):
     assert {"keras", "scikit-learn", "xgboost", "numpy", "pyarrow", "python"} <= set(
         manifest.environment
     )
+    assert {one.name for one in manifest.inputs if one.vocabulary} == {"month", "city"}
     assert {one.name: (one.postgres_type, one.kind) for one in manifest.inputs} == {
         "age": ("integer", "numeric"),
         "amount": ("double precision", "numeric"),
@@ -276,18 +279,7 @@ def test_one_golden_row_is_enough(prepared):
     assert golden.choose(prepared.split.validation(), ["age", "city"], 1).num_rows == 1
 
 
-def test_a_model_may_read_a_column_called_expected_score(tmp_path):
-    rows = pa.RecordBatch.from_pydict({"expected_score": [1, 2]})
-    golden.write(tmp_path, rows, np.array([0.25, 0.5]))
-    kept, scores = golden.read(tmp_path)
-    assert kept.equals(rows)
-    assert scores.tolist() == [0.25, 0.5]
-    assert pq.read_metadata(tmp_path / golden.GOLDEN).num_columns == 2
-
-
 def test_a_build_whose_model_does_not_survive_saving_fails(forest, tmp_path, monkeypatch):
-    from plumbline.release import bundle
-
     class Other:
         def predict(self, matrix):
             return forest.predictor.predict(matrix) / 2

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from release_bundles import ROWS, build, evaluation_of, prepare, raw_table
+from release_bundles import ROWS, build, decision_of, evaluation_of, prepare, raw_table
 
 from plumbline.baselines import random_forest
 from plumbline.network.diagnosis.findings import CHECKS, Finding
-from plumbline.release.bundle import CARD, load_bundle
+from plumbline.release.bundle import load_bundle
+from plumbline.release.layout import CARD
 from plumbline.release.markdown import block, code, table
 
 pytest_plugins = ["release_fixtures"]
@@ -99,7 +100,108 @@ def test_what_was_declared_is_there(card_of, prepared):
 def test_reading_the_test_rows_again_is_a_caveat(card_of, reads, told):
     text = card_of(test_reads=reads)
     assert f"opened so far: {reads} time(s)" in text
-    assert ("The test rows were opened before" in text) is told
+    assert (f"The test rows were opened {reads} times: what was changed" in text) is told
+
+
+def test_an_interval_that_was_widened_is_told(card_of, tmp_path):
+    reads = {"reading": 3, "allowed": 1, "confidence": 0.9917}
+    text = card_of(evaluation=evaluation_of("random_forest", tmp_path, reads=reads))
+    assert "the evaluation was reading 3, and 1 may be at full width" in text
+    assert "if the 99.17 % interval of its gain in test AUC" in text
+    assert "wider than declared, because it was reading 3 of these test rows" in text
+
+
+MEASURED = {"value": 0.75, "low": 0.7, "high": 0.8}
+
+
+def test_slices_costs_and_seeds_are_told_where_they_were_measured(card_of, tmp_path, text):
+    assert "No group of rows was evaluated separately" in text
+    one = {"slice": "city = NA", "rows": 1200, "difference": {**MEASURED, "value": -0.01}}
+    found = {
+        "measured": [
+            {
+                **one,
+                "declared": declared,
+                "candidates": {"random_forest": MEASURED},
+                "holm": 0.004 if declared else None,
+                "blocks": declared,
+            }
+            for declared in (True, False)
+        ],
+        "left_out": [{"slice": "city = nan", "rows": 7, "why": "fewer than 200 rows"}],
+    }
+    cost = {"candidate": "network", "one_row_us": 812.5, "bytes": 123456, "seconds": None}
+    complexity = {
+        "candidates": [{**cost, "trainings": 3, "explanations": "none"}],
+        "limits": [{"told": "it takes 3 ms for one row, and verdict.max_latency_ms is 2"}],
+    }
+    network = {"seed": 5, "val": 0.7, "test": 0.71, "released": True}
+    seeds = {"networks": [network, {**network, "seed": 6, "released": False}], "std": 0.0123}
+    evaluation = evaluation_of(
+        "random_forest", tmp_path, slices=found, complexity=complexity, seeds=seeds
+    )
+    told = card_of(evaluation=evaluation)
+    assert "No group of rows" not in told
+    gain = "-0.0100 (0.7000 to 0.8000)"
+    released = "0.7500 (0.7000 to 0.8000)"
+    assert f"| `city = NA` | declared | 1,200 | {released} | {gain} | 0.004 | yes |" in told
+    assert f"| `city = NA` | found | 1,200 | {released} | {gain} |  | no |" in told
+    assert "| `city = nan` | 7 | fewer than 200 rows |" in told
+    assert "| network | 812.5 | 123,456 | not measured | 3 | none |" in told
+    assert "- it takes 3 ms for one row, and verdict.max_latency_ms is 2" in told
+    assert "Networks of 2 seeds; their test scores have a spread of 0.0123:" in told
+    assert "| 5 | 0.7000 | 0.7100 | yes |" in told
+    assert "| 6 | 0.7000 | 0.7100 |  |" in told
+
+
+def test_calibration_thresholds_and_coverage_are_told(card_of, tmp_path, text):
+    assert "Calibration:" not in text
+    evaluation = evaluation_of("random_forest", tmp_path)
+    ece = {**MEASURED, "by_chance": 0.02}
+    chosen = {"label": None, "threshold": 0.25, "met": True, "precision": 0.5, "recall": 0.75}
+    evaluation.candidates["random_forest"] |= {
+        "calibration": {
+            "method": "platt",
+            "reason": "it gains",
+            "test": {"before": {"ece": ece}, "after": {"ece": {**ece, "value": 0.5}}},
+        },
+        "choice": {
+            "rule": {"by": "precision", "at_least": 0.9},
+            "met": True,
+            "chosen": [chosen, {**chosen, "label": "sick", "met": False}],
+        },
+        "conformal": {"nominal": 0.9, "test": {"coverage": MEASURED, "size": MEASURED}},
+    }
+    told = card_of(evaluation=evaluation)
+    assert "Calibration: platt; it gains." in told
+    assert "| as the model says | 0.7500 (0.7000 to 0.8000) | 0.0200 |" in told
+    assert "| as released | 0.5000 (0.7000 to 0.8000) | 0.0200 |" in told
+    assert "chosen on the validation rows (by precision, at_least 0.9):" in told
+    assert "| 1 | 0.25 | 0.5000 | 0.7500 |" in told
+    assert "| `sick` | none: the rule cannot be met | 0.5000 | 0.7500 |" in told
+    assert "hold the truth of 90 % of rows. Of the test rows they hold 0.7500 (0.7000" in told
+
+
+@pytest.mark.parametrize(
+    ("task", "predicts"),
+    [
+        ("multiclass", "of each class of `size`: `large`, `middle`, `small`"),
+        ("multilabel", "for `both`, the probability of each label by itself: `member`, `label`"),
+        ("regression", "`amount`, in the unit of its column"),
+    ],
+)
+def test_every_task_has_a_card(released, task, predicts):
+    built = released[task, "dummy"]
+    coding = built.prepared.split.coding
+    text = (built.folder / CARD).read_text("utf-8")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == HEADINGS
+    assert predicts in text
+    for name in decision_of(coding).schema.names:
+        assert f"| `{name}` |" in text
+    for name in coding.classes:
+        rows = re.findall(rf"^\| `{name}` \| \d+ \| \d+ \| \d+ \|$", text, re.MULTILINE)
+        assert len(rows) == 1
+    assert ("| train | 410 | 48.9853 | -6.39139 | 101.433 |" in text) == (task == "regression")
 
 
 def test_the_diagnosis_of_a_network_is_a_section_of_the_caveats(card_of, text):

@@ -1,5 +1,7 @@
 """Bundles of networks that read images; bundles of trees, which need none."""
 
+import base64
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +22,10 @@ from plumbline.normalization import apply
 from plumbline.normalization.apply import load_matrix
 from plumbline.release import manifest
 from plumbline.release.bundle import load_bundle
-from plumbline.release.scoring import PREDICTIONS, score_file, score_snapshot
+from plumbline.release.golden import load
 from plumbline.release.treatments import UNUSUAL, UNUSUAL_IMAGES
+from plumbline.scoring.files import score_file
+from plumbline.scoring.snapshots import PREDICTIONS, score_snapshot
 from plumbline.spec import NetworkSpec
 
 pytestmark = [
@@ -88,7 +92,7 @@ def test_trees_need_no_image(made: Made):
     assert described.unusual_values == UNUSUAL
     assert "pillow" not in described.environment
     written = json.loads((made.trees.folder / "manifest.json").read_text("utf-8"))
-    assert all("image" not in one for one in written["inputs"])
+    assert [one["image"] for one in written["inputs"]] == [None]
     normalization = json.loads((made.trees.folder / apply.PARAMETERS).read_text("utf-8"))
     assert "images" not in normalization
     plain = rows().select(["amount"]).combine_chunks().to_batches()[0]
@@ -103,6 +107,10 @@ def test_golden_rows_hold_the_files(made: Made):
     assert 1 <= golden["photo"].null_count < len(golden)
     files = set(rows()["photo"].to_pylist())
     assert set(golden["photo"].to_pylist()) <= files
+    pixels = load(made.network.folder).transformed["photo"].to_pylist()
+    black = hashlib.sha256(bytes(16 * 16 * 3)).hexdigest()
+    assert pixels.count(black) == golden["photo"].null_count
+    assert len(set(pixels)) > 10
 
 
 @pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
@@ -121,7 +129,7 @@ def test_parquet_scores_as_the_predictor_does(
     here = split.assignment == split.validation().side
     np.testing.assert_array_equal(found["score"].to_numpy()[here], expected)
     bundle = load_bundle(made.network.folder)
-    assert score_snapshot(bundle, made.prepared.snapshot, tmp_path) == ROWS
+    assert score_snapshot(bundle, made.prepared.snapshot, tmp_path).scored == ROWS
     again = pq.read_table(tmp_path / PREDICTIONS)["score"].to_numpy()
     np.testing.assert_array_equal(again, found["score"].to_numpy())
 
@@ -156,6 +164,20 @@ def test_an_image_that_cannot_be_read_is_told_with_its_row(
         assert caught.value.values["column"] == "photo"
 
 
+def test_images_that_cannot_be_read_are_put_aside(made: Made, tmp_path: Path):
+    small = file_of(np.zeros((8, 16, 3), np.uint8))
+    table = replaced(small, 7)(replaced(b"?", 250)(rows()))
+    pq.write_table(table, tmp_path / "rows.parquet")
+    source, target = tmp_path / "rows.parquet", tmp_path / "scored.parquet"
+    outcome = score_file(made.network.folder, source, target)
+    assert (outcome.scored, outcome.rejected) == (ROWS - 2, 2)
+    told = pq.read_table(tmp_path / "scored.rejects.parquet").to_pylist()
+    assert [(one["row"], one["column"]) for one in told] == [(8, "photo"), (251, "photo")]
+    assert told[0]["reason"] == "the image has 16 x 8 pixels"
+    values = json.loads(told[0]["values"])
+    assert base64.b64decode(values["photo"]) == small
+
+
 def test_text_is_no_image_and_a_missing_column_is_told(made: Made):
     with pytest.raises(BundleError, match="no column 'photo'"):
         scored(made.network.folder, lambda table: table.drop_columns(["photo"]))
@@ -173,4 +195,4 @@ def test_csv_holds_no_images(made: Made, tmp_path: Path):
         score_file(made.network.folder, tmp_path / "rows.parquet", tmp_path / "scored.csv")
     plain = tmp_path / "plain.csv"
     plain.write_text("amount\n2.5\n", "utf-8")
-    assert score_file(made.trees.folder, plain, tmp_path / "scored.csv") == 1
+    assert score_file(made.trees.folder, plain, tmp_path / "scored.csv").scored == 1

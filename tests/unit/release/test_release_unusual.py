@@ -17,8 +17,8 @@ from plumbline.normalization.apply import load_matrix, transform
 from plumbline.normalization.fit import fit
 from plumbline.normalization.matrix import MISSING, UNKNOWN
 from plumbline.release.bundle import load_bundle
-from plumbline.release.scoring import score_file
 from plumbline.release.treatments import UNUSUAL
+from plumbline.scoring.files import score_file
 from plumbline.split.rows import TRAIN
 
 
@@ -61,7 +61,8 @@ def in_a_bundle(built: Built, table: pa.Table) -> np.ndarray:
 
 def in_a_batch(built: Built, table: pa.Table, folder: Path) -> np.ndarray:
     pq.write_table(table, folder / "rows.parquet")
-    score_file(built.folder, folder / "rows.parquet", folder / "scored.parquet", rows=100)
+    source, target = folder / "rows.parquet", folder / "scored.parquet"
+    score_file(built.folder, source, target, rows=100, strict=True)
     return pq.read_table(folder / "scored.parquet").column("score").to_numpy()
 
 
@@ -95,7 +96,7 @@ def test_every_way_to_score_refuses_what_is_too_far_out(built, tmp_path, value):
         in_training(built, table, tmp_path / "snapshot")
     with pytest.raises(BundleError, match="1 in 'amount'"):
         in_a_bundle(built, table)
-    with pytest.raises(BundleError, match="1 in 'amount'"):
+    with pytest.raises(BundleError, match="row 2, column 'amount': a"):
         in_a_batch(built, table, tmp_path)
     assert not (tmp_path / "scored.parquet").exists()
 

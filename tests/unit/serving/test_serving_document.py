@@ -7,15 +7,20 @@ import pyarrow as pa
 from release_bundles import raw_table
 
 from pipelines.commands.serve import serve
+from plumbline.decision.decision import Decision
+from plumbline.decision.sets import Conformal
 from plumbline.network.predictor import BATCH_ROWS
+from plumbline.serving.answers import predictions
 from plumbline.serving.arrow_rows import TEXT_FACTOR
 from plumbline.serving.digests import row_digests
-from plumbline.serving.log_sinks import TYPES
+from plumbline.serving.inference_log import layout
+from plumbline.serving.log_sinks import types
 from plumbline.serving.metrics import Metrics
 from plumbline.serving.openapi import REFUSALS
 from plumbline.serving.scorer import FEW_ROWS, MANY_ROWS
 from plumbline.serving.settings import MIB, Limits
 
+CONFORMAL = Conformal(coverage=0.9, margins=(0.5,))
 TEXT = (Path(__file__).parents[3] / "docs" / "serving.md").read_text("utf-8")
 
 
@@ -54,7 +59,26 @@ def test_its_statuses_are_the_schemas():
 
 
 def test_its_log_is_the_tables():
-    assert {row[0]: row[1] for row in table("column | type in PostgreSQL |")} == TYPES
+    told = {row[0]: row[1] for row in table("column | type in PostgreSQL |")}
+    assert told == types(layout(pa.schema([])))
+
+
+def test_its_answers_are_those_of_each_task():
+    told = [tuple(row) for row in table("task | column | JSON | PostgreSQL |")]
+    decisions = [
+        Decision(task="binary", threshold=0.5, conformal=CONFORMAL),
+        Decision(task="multiclass", classes=("a", "b"), conformal=CONFORMAL),
+        Decision(task="multilabel", classes=("a",), conformal=CONFORMAL),
+        Decision(task="regression", conformal=CONFORMAL),
+    ]
+    found = []
+    for decision in decisions:
+        schema = predictions(decision)["properties"]
+        for name, kind in types(decision.schema).items():
+            column = schema[name]
+            words = column["description"].removesuffix("; in the order of the request's rows.")
+            found.append((decision.task, name, column["items"]["type"], kind, words))
+    assert told == found
 
 
 def test_its_numbers_are_the_codes():

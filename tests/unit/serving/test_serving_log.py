@@ -7,18 +7,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from psycopg import errors
 from release_bundles import raw_table
 
+from plumbline.decision.decision import Decision
 from plumbline.errors import ServingError
 from plumbline.postgres import Postgres
 from plumbline.serving import inference_log
 from plumbline.serving.digests import row_digests
-from plumbline.serving.inference_log import LAYOUT, Answer, InferenceLog
-from plumbline.serving.log_sinks import TYPES, ParquetParts, PostgresTable
+from plumbline.serving.inference_log import Answer, InferenceLog, layout
+from plumbline.serving.log_sinks import ParquetParts, PostgresTable, types
 from plumbline.serving.problems import Refused
 
 VERSIONS = {
@@ -28,6 +30,8 @@ VERSIONS = {
     "bundle_version": "b1",
 }
 AT = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+BINARY = Decision(task="binary", threshold=0.5)
+LAYOUT = layout(BINARY.schema)
 RAW = raw_table().combine_chunks().to_batches()[0].drop_columns(["id", "note", "label"])
 
 
@@ -54,11 +58,11 @@ class Kept:
 
 
 def opened(sink, rows: int = 100, seconds: float = 0.0) -> InferenceLog:
-    return InferenceLog(sink, VERSIONS, rows=rows, seconds=seconds)
+    return InferenceLog(sink, BINARY.schema, VERSIONS, rows=rows, seconds=seconds)
 
 
 def answer(request_id: str, rows: int) -> Answer:
-    outputs = {"score": pa.array([0.25] * rows), "predicted": pa.array([0] * rows, pa.int8())}
+    outputs = BINARY.outputs(np.full(rows, 0.25))
     return Answer(request_id=request_id, rows=RAW.slice(0, rows), outputs=outputs, at=AT)
 
 
@@ -146,7 +150,7 @@ def test_what_cannot_be_written_at_the_end_is_counted(monkeypatch, caplog):
 
 def test_files_appear_whole(tmp_path):
     folder = tmp_path / "new" / "log"
-    log = opened(ParquetParts(folder))
+    log = opened(ParquetParts(folder, LAYOUT))
     add(log, "one", 3)
     log.close()
     (part,) = folder.iterdir()
@@ -158,18 +162,18 @@ def test_files_appear_whole(tmp_path):
 def test_a_folder_that_cannot_be_written_is_refused_at_once(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ServingError, match="cannot be written into"):
-        ParquetParts(tmp_path / "file")
+        ParquetParts(tmp_path / "file", LAYOUT)
 
 
 def test_a_table_is_made_and_filled(postgres: Postgres):
     for request_id in ("one", "two"):
-        log = opened(PostgresTable(postgres, 'public.o"dd; name'))
+        log = opened(PostgresTable(postgres, 'public.o"dd; name', LAYOUT))
         add(log, request_id, 2)
         assert log.close() == 0
     with postgres.connect() as connection:
         cursor = connection.execute('SELECT * FROM public."o""dd; name" ORDER BY request_id, row')
         found = cursor.fetchall()
-        assert [one.name for one in cursor.description or ()] == LAYOUT.names == list(TYPES)
+        assert [one.name for one in cursor.description or ()] == LAYOUT.names == list(types(LAYOUT))
     assert [row[1:3] for row in found] == [("one", 1), ("one", 2), ("two", 1), ("two", 2)]
     assert found[0][0] == AT
     assert found[0][6:] == (row_digests(RAW.slice(0, 1))[0], 0.25, 0)
@@ -180,11 +184,11 @@ def test_a_table_that_cannot_be_the_log_is_refused_at_once(postgres: Postgres, t
     with postgres.connect() as connection:
         connection.execute("CREATE TABLE public.other (at timestamptz)")
     with pytest.raises(ServingError, match=r"to fix: "):
-        PostgresTable(postgres, table)
+        PostgresTable(postgres, table, LAYOUT)
 
 
 def test_a_lost_connection_is_made_again(postgres: Postgres):
-    sink, rows = PostgresTable(postgres, "public.log"), LAYOUT.empty_table()
+    sink, rows = PostgresTable(postgres, "public.log", LAYOUT), LAYOUT.empty_table()
     sink.write(rows)
     with postgres.connect(autocommit=True) as connection:
         connection.execute(
@@ -229,5 +233,5 @@ def test_every_type_has_a_digest():
 
 
 def test_the_folder_is_made(tmp_path: Path):
-    ParquetParts(tmp_path / "a" / "b")
+    ParquetParts(tmp_path / "a" / "b", LAYOUT)
     assert list((tmp_path / "a" / "b").iterdir()) == []

@@ -16,7 +16,7 @@ from serving_bundles import ARROW, json_body, stream
 from plumbline.normalization.apply import transform
 from plumbline.release.bundle import load_bundle
 from plumbline.release.predictors import TOLERANCE
-from plumbline.release.scoring import score_file
+from plumbline.scoring.files import score_file
 from plumbline.serving import inference_log
 from plumbline.serving.app import create_app
 from plumbline.serving.scorer import FEW_ROWS, Scorer

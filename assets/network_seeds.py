@@ -1,0 +1,81 @@
+"""The network under further seeds: how much of its gain is luck."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from assets.models import model_asset
+from assets.recording import materialized, table
+from assets.stage import stage_asset
+from assets.workbench import Workbench
+from plumbline.evaluation import further_networks
+from plumbline.spec import PipelineSpec
+from plumbline.versions import fingerprint
+
+STAGE = "network_seeds"
+
+
+def network_seeds_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
+    """Behind the network."""
+    return stage_asset(
+        spec,
+        root,
+        STAGE,
+        _train_or_withhold,
+        after=["network"],
+        kinds={"keras"},
+        description=f"The network under {spec.verdict.seeds - 1} further seeds, none of which is "
+        "released: how much of its gain is luck.",
+    )
+
+
+def _train_or_withhold(bench: Workbench) -> dg.MaterializeResult:
+    if bench.gate.decision == "CLOSED":
+        return _withhold(bench, "baseline_gate", bench.gate.reason)
+    if not bench.further_seeds:
+        return _withhold(bench, "network", "verdict.seeds is 1: no further seed is asked for")
+    return _train(bench)
+
+
+def _withhold(bench: Workbench, by: str, reason: str) -> dg.MaterializeResult:
+    return materialized(
+        bench,
+        STAGE,
+        folder=bench.folder(by),
+        reused=True,
+        data_version=fingerprint(withheld_by=bench.chain.version(by)),
+        metadata={"status": "withheld", "reason": reason},
+    )
+
+
+def _train(bench: Workbench) -> dg.MaterializeResult:
+    made = bench.make(
+        STAGE,
+        lambda folder: further_networks.build(
+            bench.split.train(),
+            bench.split.validation(),
+            bench.normalization,
+            bench.network_options,
+            bench.further_seeds,
+            folder,
+        ),
+    )
+    trained = further_networks.load(made.folder, bench.chain.model(STAGE))
+    every = [bench.network, *trained] if bench.network else trained
+    return model_asset(
+        bench,
+        STAGE,
+        made,
+        further_networks.record(trained),
+        {"status": "trained", "networks": table(_line(one.training) for one in every)},
+    )
+
+
+def _line(training: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "seed": training["hyperparameters"]["seed"],
+        "best epoch": training["best_epoch"],
+        "seconds": training["seconds"],
+        **training["val"]["metrics"],
+    }
