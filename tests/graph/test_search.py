@@ -97,7 +97,10 @@ def test_a_search_changes_the_versions_of_search_and_network_only(project):
     one = versions(searching())
     more = {**NETWORK, "learning_rate": 0.01, "search": {**SEARCHED, "trials": 4}}
     other = versions(searching(network=more))
-    after = {"network", "evaluation", "release", "predictions"}
+    after = {
+        *("network", "network_seeds", "evaluation"),
+        *("release", "promotion", "predictions"),
+    }
     assert {stage for stage in plain if plain[stage] != one[stage]} == after
     assert {stage for stage in one if one[stage] != other[stage]} == {*after, "network_search"}
 
