@@ -4,7 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets import readings
+from assets import calibration, readings
 from assets.recording import materialized, picture, table
 from assets.stage import stage_asset
 from assets.workbench import Workbench
@@ -26,7 +26,7 @@ def evaluation_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
         after=["random_forest", "xgboost", "network", "network_seeds"],
         kinds={"numpy"},
         description="NETWORK, BASELINE or INCONCLUSIVE, on identical test rows.",
-        checks=readings.CHECKS,
+        checks={**readings.CHECKS, **calibration.CHECKS},
         blocking=False,
     )
 
@@ -52,7 +52,7 @@ def _evaluate(bench: Workbench) -> dg.MaterializeResult:
         "evaluation",
         folder=made.folder,
         reused=made.reused,
-        checks=[readings.check(bench)],
+        checks=[readings.check(bench), calibration.check(bench.spec, evaluation)],
         metadata={
             "decision": evaluation.decision,
             "reason": evaluation.reason,

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import dagster as dg
 import pytest
 from small_pipeline import run, small_spec
 
+from assets import calibration
 from assets.resources import PlumblineResource
 from assets.workbench import Workbench
 from plumbline.evaluation import further_networks
@@ -144,3 +146,26 @@ def test_what_was_trained_before_a_process_died_is_not_trained_again(bench, tmp_
         one.training["weights_sha256"] for one in bench.further
     ]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passed", "told"),
+    [
+        (0.05, 0.02, True, "platt calibration changes the test ECE from 0.0500"),
+        (0.05, 0.055, True, "to 0.0550"),
+        (0.02, 0.05, False, "set decision.calibration to none"),
+        (None, None, True, "not calibrated: declared"),
+    ],
+)
+def test_a_calibration_that_does_not_hold_on_test_is_told(bench, before, after, passed, told):
+    def reliability(ece: float) -> dict[str, Any]:
+        return {"ece": {"value": ece, "low": ece - 0.01, "high": ece + 0.01}}
+
+    found = {"method": "none", "reason": "declared: none"}
+    if before is not None:
+        test = {"before": reliability(before), "after": reliability(after)}
+        found = {"method": "platt", "reason": "", "test": test}
+    winner = {bench.evaluation.winner: {"calibration": found}}
+    checked = calibration.check(bench.spec, replace(bench.evaluation, candidates=winner))
+    assert checked.passed is passed
+    assert told in checked.description
