@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plumbline import stage_code
 from plumbline.environment import accelerator, installed, keras_backend
 from plumbline.network.architectures.own import own_code
 from plumbline.spec import PipelineSpec
@@ -68,75 +69,6 @@ def _estimating(spec: PipelineSpec) -> Options:
 
 _LABEL = ("label", "positive_label", "task", "classes")
 
-_METRICS = ("plumbline.metrics", "plumbline.spec.metrics")
-
-_BASELINE = (
-    *(
-        f"plumbline.baselines.{name}"
-        for name in (
-            *("blocks", "examples", "fitted", "importances"),
-            *("predictor", "score", "training"),
-        )
-    ),
-    *_METRICS,
-)
-
-_BOOSTED = ("plumbline.baselines.boosted_trees", "plumbline.baselines.native")
-
-# Without its proofs, which change no parameter.
-_NORMALIZATION = tuple(
-    f"plumbline.normalization.{name}"
-    for name in (
-        *("apply", "columns", "fit", "matrix", "moments"),
-        *("normal", "parameters", "quantiles", "scales", "vocabulary"),
-    )
-)
-
-_DIFF = ("diff", "differences", "effect", "pair", "places", "ranges", "values")
-
-# Without its figures: a picture drawn anew is no reason to read the test split again.
-_EVALUATION = (
-    *_METRICS,
-    "plumbline.decision",
-    *(
-        f"plumbline.evaluation.{name}"
-        for name in (
-            *("evaluate", "sides", "decisions"),
-            *("comparison", "significance", "seeds", "judging", "candidates"),
-            *("slices", "weak_segments", "complexity"),
-        )
-    ),
-)
-
-# Without archives and signatures, which are of a bundle and not in it.
-_RELEASE = tuple(
-    f"plumbline.release.{name}"
-    for name in (
-        *("agreement", "arrays", "building", "bundle", "card", "card_data", "card_decision"),
-        *("card_results", "description", "expectations", "golden", "inventory", "keras_layers"),
-        *("layout", "manifest", "markdown", "opened", "predictors", "provenance", "raw"),
-        *("scaler", "treatments"),
-    )
-)
-
-# Who is champion is no input: a promotion is an event. By this version a bundle is put forward
-# once; a comparison's own version names the champion, too, and is what a run records.
-_PROMOTION = (
-    *_METRICS,
-    *(f"plumbline.promotion.{name}" for name in ("comparison", "entrants", "field", "rule")),
-    "plumbline.promotion.sample",
-    *(f"plumbline.evaluation.{name}" for name in ("comparison", "seeds", "sides", "significance")),
-)
-
-# Without its picture, and without the files and tables that a pipeline does not score.
-_SCORING = tuple(
-    f"plumbline.scoring.{name}"
-    for name in (
-        *("answers", "batch", "blocks", "file_sources", "file_target"),
-        *("judging", "rejects", "snapshots", "work"),
-    )
-)
-
 STAGES: Mapping[str, Stage] = {
     "split": Stage(
         code=(
@@ -169,7 +101,7 @@ STAGES: Mapping[str, Stage] = {
     ),
     "version_diff": Stage(
         code=(
-            *(f"plumbline.history.{name}" for name in _DIFF),
+            *(f"plumbline.history.{name}" for name in stage_code.DIFF),
             "plumbline.extract.snapshot_sql",
         ),
         options=lambda _: {},
@@ -177,7 +109,7 @@ STAGES: Mapping[str, Stage] = {
     ),
     "normalization": Stage(
         code=(
-            *_NORMALIZATION,
+            *stage_code.NORMALIZATION,
             *(f"plumbline.extract.{name}" for name in ("features", "images", "sampling")),
         ),
         options=_normalizing,
@@ -189,7 +121,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("normalization",),
     ),
     "floor": Stage(
-        code=(*_BASELINE, "plumbline.baselines.dummy", "plumbline.baselines.linear"),
+        code=(*stage_code.BASELINE, "plumbline.baselines.dummy", "plumbline.baselines.linear"),
         options=lambda spec: {
             **_baseline(spec),
             "environment": installed("scikit-learn", "numpy"),
@@ -197,7 +129,11 @@ STAGES: Mapping[str, Stage] = {
         inputs=("normalization",),
     ),
     "random_forest": Stage(
-        code=(*_BASELINE, "plumbline.baselines.random_forest", "plumbline.baselines.forest_arrays"),
+        code=(
+            *stage_code.BASELINE,
+            "plumbline.baselines.random_forest",
+            "plumbline.baselines.forest_arrays",
+        ),
         options=lambda spec: {
             **_baseline(spec),
             "forest_gib": spec.baselines.forest_gib,
@@ -206,7 +142,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("normalization",),
     ),
     "xgboost": Stage(
-        code=(*_BASELINE, *_BOOSTED, "plumbline.baselines.early_stopping"),
+        code=(*stage_code.BASELINE, *stage_code.BOOSTED, "plumbline.baselines.early_stopping"),
         options=lambda spec: {
             **_baseline(spec),
             "early_stopping": spec.baselines.early_stopping,
@@ -233,7 +169,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("random_forest", "xgboost"),
     ),
     "network": Stage(
-        code=("plumbline.network", *_METRICS, "plumbline.spec.tasks"),
+        code=("plumbline.network", *stage_code.METRICS, "plumbline.spec.tasks"),
         options=_network,
         inputs=("normalization",),
     ),
@@ -247,7 +183,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("network",),
     ),
     "evaluation": Stage(
-        code=_EVALUATION,
+        code=stage_code.EVALUATION,
         options=lambda spec: {
             **_dump(spec.evaluation),
             "decision": _dump(spec.decision),
@@ -256,12 +192,12 @@ STAGES: Mapping[str, Stage] = {
         inputs=("baseline_gate", "network", "network_seeds"),
     ),
     "release": Stage(
-        code=_RELEASE,
+        code=stage_code.RELEASE,
         options=lambda spec: {"golden_rows": spec.release.golden_rows},
         inputs=("evaluation",),
     ),
     "promotion": Stage(
-        code=_PROMOTION,
+        code=stage_code.PROMOTION,
         options=lambda spec: {
             "promotion": _dump(spec.promotion),
             "evaluation": _dump(spec.evaluation),
@@ -270,7 +206,7 @@ STAGES: Mapping[str, Stage] = {
         inputs=("release", "floor"),
     ),
     "predictions": Stage(
-        code=_SCORING,
+        code=stage_code.SCORING,
         options=lambda _: {},
         inputs=("release",),
     ),
@@ -293,7 +229,7 @@ def _searching(spec: PipelineSpec) -> Options:
 
 
 SEARCH = Stage(
-    code=("plumbline.search", "plumbline.network", *_METRICS),
+    code=("plumbline.search", "plumbline.network", *stage_code.METRICS),
     options=_searching,
     inputs=("normalization",),
 )
