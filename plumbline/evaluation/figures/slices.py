@@ -36,7 +36,7 @@ def forest(
     shown = _commonest(compared)
     if not shown:
         return None
-    drawn = figure(1.5 + 0.22 * len(shown))
+    drawn = figure(1.7 + 0.22 * len(shown))
     axes = drawn.subplots()
     axes.axvline(0, color=GREY, linewidth=1)
     for kind, (told, hue, marker) in _KINDS.items():
@@ -50,7 +50,7 @@ def forest(
     heading = f"The network's gain on {len(shown)} slices" + (f"; {more} more" if more else "")
     metric = METRICS[comparison["metric"]].title
     against = title(comparison["baseline"])
-    across = f"gain in test {metric} over {against}, {100 * confidence:g} % intervals"
+    across = f"gain in test {metric} over {against}\n{100 * confidence:g} % intervals"
     dress(axes, title=heading, x=across, grid="x")
     drawn.legend(loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
     return png(drawn)
