@@ -29,7 +29,10 @@ ON_TENSORFLOW = pytest.mark.skipif(
     keras_backend() != "tensorflow", reason="graphs are made of TensorFlow's operations"
 )
 TASKS = tuple(NAMES)
-TURNS = [(name, TASKS[at % 4]) for at, name in enumerate(_MODULES)]
+TURNS = [
+    *((name, TASKS[at % 4]) for at, name in enumerate(_MODULES)),
+    ("own_networks:sound", "regression"),
+]
 PROJECT = Path(__file__).parents[3]
 
 

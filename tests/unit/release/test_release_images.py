@@ -16,7 +16,9 @@ from image_files import bars, file_of
 from release_bundles import Built, Prepared, build, prepare
 
 from plumbline.baselines import boosted_trees
+from plumbline.environment import keras_backend
 from plumbline.errors import BundleError
+from plumbline.exports.export import Format, export
 from plumbline.network import fitting
 from plumbline.normalization import apply
 from plumbline.normalization.apply import load_matrix
@@ -196,3 +198,9 @@ def test_csv_holds_no_images(made: Made, tmp_path: Path):
     plain = tmp_path / "plain.csv"
     plain.write_text("amount\n2.5\n", "utf-8")
     assert score_file(made.trees.folder, plain, tmp_path / "scored.csv").scored == 1
+
+
+@pytest.mark.skipif(keras_backend() != "tensorflow", reason="exports are made by TensorFlow")
+@pytest.mark.parametrize("to", ["saved_model", "onnx"])
+def test_a_network_of_images_is_exported(made: Made, tmp_path: Path, to: Format):
+    assert export(made.network.folder, to, tmp_path / "exported").apart <= 1e-6
