@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-units test-graphs test-jax ui lint lock image-check readme clean help
+.PHONY: demo test test-graphs test-jax test-networks test-units ui lint lock image-check readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -32,16 +32,19 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: lint ## install, then lint, types, import rules and tests on both Keras backends
-	$(MAKE) --jobs 2 test-units test-graphs test-jax
-
-test-units: $(INSTALLED)
-	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit
+	$(MAKE) --jobs 2 test-graphs test-jax test-networks test-units
 
 test-graphs: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph tests/integration
 
 test-jax: $(INSTALLED)
 	KERAS_BACKEND=jax $(BIN)/pytest -m network
+
+test-networks: $(INSTALLED)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit/network
+
+test-units: $(INSTALLED)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit --ignore tests/unit/network
 
 lock: ## renew both lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
