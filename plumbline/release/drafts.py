@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plumbline.errors import BundleError
+from plumbline.store import flush
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def drafted(target: Path, *, replacing: bool = False) -> Iterator[Path]:
             if not replacing:
                 _require_absent(target)
             draft.rename(target)
-            _flush_entry(target.parent)
+            flush(target.parent)
         finally:
             _remove(draft)
 
@@ -76,15 +77,7 @@ def _remove(path: Path) -> None:
 
 def _flush(path: Path) -> None:
     for one in [*path.rglob("*"), path] if path.is_dir() else [path]:
-        _flush_entry(one)
-
-
-def _flush_entry(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(one)
 
 
 @contextmanager
