@@ -76,9 +76,8 @@ def _signature(bundle: Bundle) -> Any:
 def _mlflow_type(kind: pa.DataType) -> Any:
     named, types = _mlflow("types").DataType, pa.types
     if types.is_int64(kind):
-        return _mlflow(
-            "types.schema"
-        ).AnyType()  # MLflow refuses them as double, and those with NULL, floats, as long
+        # MLflow refuses them as double, and those with NULL, which are floats in pandas, as long.
+        return _mlflow("types.schema").AnyType()
     if types.is_integer(kind) or types.is_floating(kind):
         return named.double
     if types.is_boolean(kind):
