@@ -120,7 +120,7 @@ class Registry:
                     connection.rollback()
 
 
-def _migrate(connection: sa.Connection) -> None:
+def _migrate(connection: sa.Connection, revision: str = "head") -> None:
     newest = max(path.stem[:4] for path in Path(sql.migrations.FOLDER).glob("[0-9]*.sql"))
     if _revision(connection) == newest:
         return
@@ -133,7 +133,7 @@ def _migrate(connection: sa.Connection) -> None:
     # One at a time: two first runs must not both create the schema.
     connection.execute(sa.text("SELECT pg_advisory_xact_lock(7077301)"))
     connection.execute(sa.text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
     connection.commit()
 
 

@@ -11,7 +11,9 @@ import sqlalchemy as sa
 
 from plumbline.errors import DatabaseUnreachable, RegistryError
 from plumbline.postgres import Postgres, postgres
-from plumbline.registry import Registry
+from plumbline.promotion import aliases
+from plumbline.registry import SCHEMA, Registry, _migrate
+from plumbline.split import ledger
 
 DATASET = {
     "pipeline": "p",
@@ -63,6 +65,34 @@ MODEL = {
     "environment": {},
     "training_rows": 1,
     "training_seconds": 0.5,
+}
+
+VERDICT = {
+    "verdict_version": "e1",
+    "stage": "evaluation",
+    "pipeline": "p",
+    "dataset_version": "v1",
+    "normalization_version": "n1",
+    "decision": "BASELINE",
+    "reason": "r",
+    "evidence": {},
+}
+BUNDLE = {
+    "bundle_version": "b1",
+    "pipeline": "p",
+    "dataset_version": "v1",
+    "normalization_version": "n1",
+    "model_version": "m1",
+    "verdict_version": "e1",
+    "location": "/somewhere",
+}
+READ = {
+    "pipeline": "p",
+    "dataset_version": "v1",
+    "split_version": "s1",
+    "model_versions": ["m1"],
+    "purpose": "evaluation e1",
+    "reader": "me@here",
 }
 
 
@@ -149,6 +179,37 @@ def test_first_opens_at_once_make_one_schema(postgres):
     with ThreadPoolExecutor(4) as pool:
         opened = list(pool.map(lambda _: Registry.open(postgres), range(4)))
     assert {len(registry.tables.tables) for registry in opened} == {13}
+
+
+def test_an_earlier_registry_is_brought_up_with_its_rows(postgres):
+    with postgres.engine.connect() as connection:
+        _migrate(connection, "0003")
+        tables = sa.MetaData(schema=SCHEMA)
+        tables.reflect(connection)
+    earlier = Registry(engine=postgres.engine, tables=tables)
+    rows = {
+        "dataset_versions": DATASET,
+        "split_versions": SPLIT,
+        "normalization_params": NORMALIZATION,
+        "model_versions": MODEL,
+        "verdicts": VERDICT,
+        "bundles": BUNDLE,
+    }
+    for table, row in rows.items():
+        earlier.record(table, **row)
+    earlier.append("promotions", pipeline="p", bundle_version="b1", reason="r", promoted_by="me")
+    earlier.append("test_reads", **READ)
+
+    now = Registry.open(postgres)
+    for table, row in rows.items():
+        assert not now.record(table, **row), table
+    champion = aliases.current(now, "p")
+    assert champion is not None
+    assert (champion.action, champion.bundle_version) == ("promote", "b1")
+    assert ledger.test_reads(now, "p", "v1") == 1
+    now.record("model_versions", **MODEL | {"model_version": "m2", "kind": "network_seeds"})
+    with pytest.raises(psycopg.Error, match="append-only"), postgres.connect() as connection:
+        connection.execute("DELETE FROM plumbline.promotions")
 
 
 def test_what_a_killed_process_held_is_free_again(postgres):
