@@ -8,14 +8,13 @@ import dagster as dg
 
 from assets import diagnosis
 from assets.models import model_asset
-from assets.recording import materialized, picture, table
+from assets.recording import picture, table, withheld
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import figures
 from plumbline.network import training
 from plumbline.network.diagnosis.findings import CHECKS
 from plumbline.spec import PipelineSpec
-from plumbline.versions import fingerprint
 
 
 def network_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
@@ -39,18 +38,11 @@ def network_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
 
 
 def _train_or_withhold(bench: Workbench) -> dg.MaterializeResult:
-    return _train(bench) if bench.gate.decision == "OPEN" else _withhold(bench)
-
-
-def _withhold(bench: Workbench) -> dg.MaterializeResult:
-    return materialized(
-        bench,
-        "network",
-        folder=bench.folder("baseline_gate"),
-        data_version=fingerprint(withheld_by=bench.chain.version("baseline_gate")),
-        checks=diagnosis.not_asked(bench.spec, bench.gate.reason),
-        metadata={"status": "withheld", "reason": bench.gate.reason},
-    )
+    if bench.gate.decision == "OPEN":
+        return _train(bench)
+    reason = bench.gate.reason
+    not_asked = diagnosis.not_asked(bench.spec, reason)
+    return withheld(bench, "network", "baseline_gate", reason, checks=not_asked)
 
 
 def _train(bench: Workbench) -> dg.MaterializeResult:

@@ -6,12 +6,11 @@ from typing import Any
 import dagster as dg
 
 from assets.models import model_asset
-from assets.recording import materialized, table
+from assets.recording import table, withheld
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import further_networks
 from plumbline.spec import PipelineSpec
-from plumbline.versions import fingerprint
 
 STAGE = "network_seeds"
 
@@ -32,21 +31,11 @@ def network_seeds_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
 
 def _train_or_withhold(bench: Workbench) -> dg.MaterializeResult:
     if bench.gate.decision == "CLOSED":
-        return _withhold(bench, "baseline_gate", bench.gate.reason)
+        return withheld(bench, STAGE, "baseline_gate", bench.gate.reason, reused=True)
     if not bench.further_seeds:
-        return _withhold(bench, "network", "verdict.seeds is 1: no further seed is asked for")
+        told = "verdict.seeds is 1: no further seed is asked for"
+        return withheld(bench, STAGE, "network", told, reused=True)
     return _train(bench)
-
-
-def _withhold(bench: Workbench, by: str, reason: str) -> dg.MaterializeResult:
-    return materialized(
-        bench,
-        STAGE,
-        folder=bench.folder(by),
-        reused=True,
-        data_version=fingerprint(withheld_by=bench.chain.version(by)),
-        metadata={"status": "withheld", "reason": reason},
-    )
 
 
 def _train(bench: Workbench) -> dg.MaterializeResult:

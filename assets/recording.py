@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 
 from assets.workbench import Workbench
+from plumbline.versions import fingerprint
 
 
 def materialized(
@@ -37,6 +38,27 @@ def materialized(
             "seconds": round(time.monotonic() - bench.started, 2),
             **metadata,
         },
+    )
+
+
+def withheld(
+    bench: Workbench,
+    stage: str,
+    by: str,
+    reason: str,
+    *,
+    checks: Iterable[dg.AssetCheckResult] = (),
+    reused: bool = False,
+) -> dg.MaterializeResult:
+    """A stage that made nothing, because the stage `by` says that there is nothing to make."""
+    return materialized(
+        bench,
+        stage,
+        folder=bench.folder(by),
+        reused=reused,
+        data_version=fingerprint(withheld_by=bench.chain.version(by)),
+        checks=checks,
+        metadata={"status": "withheld", "reason": reason},
     )
 
 

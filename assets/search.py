@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from assets.recording import materialized, picture, table
+from assets.recording import materialized, picture, table, withheld
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import figures
@@ -13,7 +13,6 @@ from plumbline.search import search
 from plumbline.search.result import SearchResult
 from plumbline.search.study import SCHEMA
 from plumbline.spec import PipelineSpec
-from plumbline.versions import fingerprint
 
 STAGE = "network_search"
 
@@ -34,17 +33,9 @@ def search_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
 
 
 def _search_or_withhold(bench: Workbench) -> dg.MaterializeResult:
-    return _search(bench) if bench.gate.decision == "OPEN" else _withhold(bench)
-
-
-def _withhold(bench: Workbench) -> dg.MaterializeResult:
-    return materialized(
-        bench,
-        STAGE,
-        folder=bench.folder("baseline_gate"),
-        data_version=fingerprint(withheld_by=bench.chain.version("baseline_gate")),
-        metadata={"status": "withheld", "reason": bench.gate.reason},
-    )
+    if bench.gate.decision == "OPEN":
+        return _search(bench)
+    return withheld(bench, STAGE, "baseline_gate", bench.gate.reason)
 
 
 def _search(bench: Workbench) -> dg.MaterializeResult:

@@ -208,7 +208,7 @@ def _sweep(final: Path) -> None:
     """
     for draft in final.parent.glob(f".{final.name}.*"):
         writer = draft.name.split(".")[2]
-        if writer != _WORKPLACE and not _alive(int(writer)):
+        if writer != _WORKPLACE and not alive(int(writer)):
             shutil.rmtree(draft, ignore_errors=True)
     for place in final.parent.glob(f".*.{_WORKPLACE}"):
         if place != workplace(final) and time.time() - _last_change(place) > ABANDONED:
@@ -223,7 +223,8 @@ def _last_change(folder: Path) -> float:
         return time.time()
 
 
-def _alive(pid: int) -> bool:
+def alive(pid: int) -> bool:
+    """Whether this machine has a process of that number."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

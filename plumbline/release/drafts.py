@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from plumbline.errors import BundleError
-from plumbline.store import flush
+from plumbline.store import alive, flush
 
 
 @contextmanager
@@ -50,22 +50,12 @@ def _require_absent(target: Path) -> None:
 def _sweep(target: Path) -> None:
     for left in target.parent.glob(f".{_literal(target.name)}.*.*"):
         writer = left.name.split(".")[-2]
-        if writer.isdigit() and not _alive(int(writer)):
+        if writer.isdigit() and not alive(int(writer)):
             _remove(left)
 
 
 def _literal(name: str) -> str:
     return "".join(f"[{one}]" if one in "*?[" else one for one in name)
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _remove(path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from plumbline.spec.options import Fraction, Options
-from plumbline.spec.source import Task
+from plumbline.spec.source import SourceSpec
 
 READ_BY = {
     "accuracy": (),
@@ -71,8 +71,9 @@ class DecisionSpec(Options):
     """Leave out for answers without prediction sets or intervals."""
 
 
-def undecided(decision: DecisionSpec, task: Task) -> str | None:
+def undecided(decision: DecisionSpec, source: SourceSpec) -> str | None:
     """What in a declared decision does not go with the task; None where all does."""
+    task = source.task
     if task == "regression" and decision.calibration in ("platt", "isotonic"):
         return (
             f"calibration {decision.calibration!r} makes probabilities, and task regression has "

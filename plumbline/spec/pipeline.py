@@ -1,5 +1,6 @@
 """One pipeline: everything its `defs.yaml` declares."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic import (
@@ -31,6 +32,13 @@ from plumbline.spec.stages import (
 )
 from plumbline.spec.tasks import disagreement
 from plumbline.spec.verdict import VerdictSpec, unsliced
+
+_OF_SOURCE: Mapping[str, Callable[[Any, SourceSpec], str | None]] = {
+    "evaluation": unsuited,
+    "decision": undecided,
+    "verdict": unsliced,
+}
+"""By block, what in it does not go with the source; None where all does."""
 
 
 class PipelineSpec(Options):
@@ -103,29 +111,13 @@ class PipelineSpec(Options):
                 raise ValueError(wrong)
         return network
 
-    @field_validator("evaluation")
+    @field_validator(*_OF_SOURCE)
     @classmethod
-    def _evaluation_agrees_with_the_label(cls, evaluation: Any, info: ValidationInfo) -> Any:
+    def _block_agrees_with_the_source(cls, block: Any, info: ValidationInfo) -> Any:
         source: SourceSpec | None = info.data.get("source")
-        if source is not None and (wrong := unsuited(evaluation, source)):
+        if source is not None and (wrong := _OF_SOURCE[str(info.field_name)](block, source)):
             raise ValueError(wrong)
-        return evaluation
-
-    @field_validator("decision")
-    @classmethod
-    def _decision_agrees_with_the_task(cls, decision: Any, info: ValidationInfo) -> Any:
-        source: SourceSpec | None = info.data.get("source")
-        if source is not None and (wrong := undecided(decision, source.task)):
-            raise ValueError(wrong)
-        return decision
-
-    @field_validator("verdict")
-    @classmethod
-    def _slices_agree_with_the_source(cls, verdict: Any, info: ValidationInfo) -> Any:
-        source: SourceSpec | None = info.data.get("source")
-        if source is not None and (wrong := unsliced(verdict, source)):
-            raise ValueError(wrong)
-        return verdict
+        return block
 
     @model_validator(mode="after")
     def _sufficient_score_can_be_reached(self) -> "PipelineSpec":
