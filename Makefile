@@ -50,7 +50,7 @@ lock: ## renew both lock files from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-strip-extras --no-annotate --no-header --extra dev --output-file requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-annotate --no-header --constraints requirements.lock \
+	  --no-strip-extras --no-annotate --no-header --extra deploy --constraints requirements.lock \
 	  --output-file requirements-runtime.lock pyproject.toml
 
 image-check: ## build the container image without Docker and prove it (root, buildah, debootstrap)

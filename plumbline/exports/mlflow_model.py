@@ -65,15 +65,18 @@ def _shape(bundle: Bundle, rows: int) -> tuple[int, ...]:
 
 
 def _signature(bundle: Bundle) -> Any:
-    """Every input may be NULL, and a column of numbers with NULLs is of floats in pandas."""
+    """Raw rows in, answers out."""
     types = _mlflow("types")
-    columns = [
-        types.ColSpec(_mlflow_type(one.type), one.name, required=False) for one in bundle.schema
-    ]
-    return _mlflow("models").ModelSignature(inputs=types.Schema(columns))
+    # Every input may be NULL.
+    rows = [types.ColSpec(_input_type(one.type), one.name, required=False) for one in bundle.schema]
+    answers = [types.ColSpec(_output_type(one.type), one.name) for one in bundle.decision.schema]
+    return _mlflow("models").ModelSignature(
+        inputs=types.Schema(rows), outputs=types.Schema(answers)
+    )
 
 
-def _mlflow_type(kind: pa.DataType) -> Any:
+def _input_type(kind: pa.DataType) -> Any:
+    """A column of numbers with NULLs is of floats in pandas."""
     named, types = _mlflow("types").DataType, pa.types
     if types.is_int64(kind):
         # MLflow refuses them as double, and those with NULL, which are floats in pandas, as long.
@@ -85,6 +88,16 @@ def _mlflow_type(kind: pa.DataType) -> Any:
     if types.is_date(kind) or types.is_timestamp(kind):
         return named.datetime
     return named.binary if types.is_binary(kind) else named.string
+
+
+def _output_type(kind: pa.DataType) -> Any:
+    """Of one of the columns of `Decision.schema`."""
+    named, types = _mlflow("types").DataType, pa.types
+    if types.is_list(kind) or types.is_fixed_size_list(kind):
+        return _mlflow("types.schema").Array(_output_type(kind.value_type))
+    if types.is_integer(kind):
+        return named.integer
+    return named.double if types.is_floating(kind) else named.string
 
 
 def _mlflow(module: str) -> Any:
