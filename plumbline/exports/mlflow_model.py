@@ -90,8 +90,8 @@ def _input_type(kind: pa.DataType) -> Any:
     return named.binary if types.is_binary(kind) else named.string
 
 
-def _output_type(kind: pa.DataType) -> Any:
-    """Of one of the columns of `Decision.schema`."""
+def _output_type(kind: Any) -> Any:
+    """Of a column of `Decision.schema`, which is of an Arrow type."""
     named, types = _mlflow("types").DataType, pa.types
     if types.is_list(kind) or types.is_fixed_size_list(kind):
         return _mlflow("types.schema").Array(_output_type(kind.value_type))

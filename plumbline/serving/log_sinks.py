@@ -1,10 +1,9 @@
 """Where the inference log is kept: Parquet files in a folder, or a table in PostgreSQL."""
 
 import uuid
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import psycopg
 import pyarrow as pa
@@ -12,13 +11,8 @@ from psycopg import sql
 
 from plumbline.errors import ServingError
 from plumbline.postgres import Postgres
-from plumbline.scoring.postgres_types import postgres_type
 from plumbline.scoring.table_files import writing
-
-_FOUND = """
-SELECT attname, format_type(atttypid, atttypmod) FROM pg_attribute
-WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attnum
-"""
+from plumbline.scoring.tables import Table, require_columns
 
 
 class ParquetParts:
@@ -54,15 +48,15 @@ class PostgresTable:
         """Make the table if there is none.
 
         Raises:
-            ServingError: it has other columns, or the login may not make or fill it.
+            ScoringError: it is not named schema.table, or has other columns.
+            ServingError: the login may not make or fill it.
             DatabaseUnreachable: no server answers.
         """
         self._postgres = postgres
         self._connection: psycopg.Connection[Any] | None = None
-        self._target = sql.Identifier(*_parts(table))
-        self._layout, self._types = layout, types(layout)
+        self._table = Table.named(table, layout)
         try:
-            self._prepare(table)
+            self._prepare()
         except psycopg.Error as error:
             raise ServingError(
                 f"the inference log cannot be written to {table}: {_first_line(error)}",
@@ -91,52 +85,27 @@ class PostgresTable:
         return self._connection
 
     def _copy(self, cursor: psycopg.Cursor[Any], rows: pa.Table) -> None:
-        names = sql.SQL(", ").join(map(sql.Identifier, self._types))
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self._target, names)
+        columns = self._table.schema.names
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self._table.name, names)
         with cursor.copy(statement) as copy:
-            for row in zip(*(rows.column(name).to_pylist() for name in self._types), strict=True):
+            for row in zip(*(rows.column(name).to_pylist() for name in columns), strict=True):
                 copy.write_row(row)
 
-    def _prepare(self, table: str) -> None:
+    def _prepare(self) -> None:
+        table = self._table
         columns = sql.SQL(", ").join(
             sql.SQL("{} {} NOT NULL").format(sql.Identifier(name), sql.SQL(kind))
-            for name, kind in self._types.items()
+            for name, kind in table.types.items()
         )
         connection = self._connected()
         with connection.transaction():
             connection.execute("SELECT pg_advisory_xact_lock(7077305)")
             create = sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})")
-            connection.execute(create.format(self._target, columns))
-            quoted = self._target.as_string(connection)
-            found = dict(connection.execute(_FOUND, [quoted]).fetchall())
-            if found != self._types:
-                raise _other_columns(table, found, self._types)
+            connection.execute(create.format(table.name, columns))
+            require_columns(connection, table)
             # COPY of no rows asks for the rights that every write will need.
-            self._copy(connection.cursor(), self._layout.empty_table())
-
-
-def types(layout: pa.Schema) -> dict[str, LiteralString]:
-    """Columns of the table for rows of a layout, none of them ever NULL."""
-    return {field.name: postgres_type(field) for field in layout}
-
-
-def _other_columns(table: str, found: dict[str, str], wanted: Mapping[str, str]) -> ServingError:
-    return ServingError(
-        f"{table} has the columns {', '.join(f'{name} {kind}' for name, kind in found.items())}",
-        expected=", ".join(f"{name} {kind}" for name, kind in wanted.items()),
-        remedy="name another table; it is made if there is none",
-    )
-
-
-def _parts(table: str) -> list[str]:
-    parts = table.split(".")
-    if len(parts) != 2 or not all(parts):
-        raise ServingError(
-            f"the inference log's table is {table!r}",
-            expected="schema.table",
-            remedy="name both",
-        )
-    return parts
+            self._copy(connection.cursor(), table.schema.empty_table())
 
 
 def _first_line(error: Exception) -> str:

@@ -18,9 +18,10 @@ from serving_bundles import ARROW, json_body, stream
 
 from plumbline.postgres import Postgres
 from plumbline.release.opened import Bundle
+from plumbline.scoring.tables import Table
 from plumbline.serving.app import create_app
 from plumbline.serving.inference_log import layout
-from plumbline.serving.log_sinks import ParquetParts, PostgresTable, types
+from plumbline.serving.log_sinks import ParquetParts, PostgresTable
 from plumbline.serving.scorer import Scorer
 from plumbline.serving.service import Service
 from plumbline.serving.settings import Limits
@@ -102,7 +103,7 @@ def test_answers_are_logged(scorer: Scorer, postgres: Postgres, tmp_path: Path):
     bundle, rows = scorer.bundle, rows_of(scorer.bundle)
     expected = bundle.decision.outputs(bundle.score(rows))
     of_log = layout(scorer.answers)
-    kinds = types(of_log)
+    kinds = Table.named("public.log", of_log).types
     assert {name: kinds[name] for name in scorer.answers.names} == TYPES[bundle.manifest.task]
     for sink in (ParquetParts(tmp_path, of_log), PostgresTable(postgres, "public.log", of_log)):
         service = Service(scorer, Limits(), sink=sink)

@@ -10,11 +10,11 @@ from pipelines.commands.serve import serve
 from plumbline.decision.decision import Decision
 from plumbline.decision.sets import Conformal
 from plumbline.network.predictor import BATCH_ROWS
+from plumbline.scoring.postgres_types import postgres_type
 from plumbline.serving.answers import predictions
 from plumbline.serving.arrow_rows import TEXT_FACTOR
 from plumbline.serving.digests import row_digests
 from plumbline.serving.inference_log import layout
-from plumbline.serving.log_sinks import types
 from plumbline.serving.metrics import Metrics
 from plumbline.serving.openapi import REFUSALS
 from plumbline.serving.scorer import FEW_ROWS, MANY_ROWS
@@ -60,7 +60,7 @@ def test_its_statuses_are_the_schemas():
 
 def test_its_log_is_the_tables():
     told = {row[0]: row[1] for row in table("column | type in PostgreSQL |")}
-    assert told == types(layout(pa.schema([])))
+    assert told == {one.name: postgres_type(one) for one in layout(pa.schema([]))}
 
 
 def test_its_answers_are_those_of_each_task():
@@ -74,10 +74,10 @@ def test_its_answers_are_those_of_each_task():
     found = []
     for decision in decisions:
         schema = predictions(decision)["properties"]
-        for name, kind in types(decision.schema).items():
-            column = schema[name]
+        for field in decision.schema:
+            column, kind = schema[field.name], postgres_type(field)
             words = column["description"].removesuffix("; in the order of the request's rows.")
-            found.append((decision.task, name, column["items"]["type"], kind, words))
+            found.append((decision.task, field.name, column["items"]["type"], kind, words))
     assert told == found
 
 
