@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-graphs test-jax test-networks test-units ui lint lock image-check readme clean help
+.PHONY: demo test test-browser test-graphs test-jax test-networks test-units ui lint lock image-check screenshots docs readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -31,14 +31,18 @@ lint: $(INSTALLED)
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 
-test: lint ## install, then lint, types, import rules and tests on both Keras backends
-	$(MAKE) --jobs 2 test-graphs test-jax test-networks test-units
+test: $(INSTALLED) ## install, then lint, types, import rules and tests on both Keras backends
+	@# Lint fails soonest; then the longest first, so that both jobs end together.
+	$(MAKE) --jobs 2 lint test-jax test-graphs test-networks test-units test-browser
+
+test-browser: $(INSTALLED)  # installs Chromium where there is none; PLUMBLINE_BROWSER=required: or fails
+	$(BIN)/pytest tests/browser
 
 test-graphs: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph tests/integration
 
 test-jax: $(INSTALLED)
-	KERAS_BACKEND=jax $(BIN)/pytest -m network
+	KERAS_BACKEND=jax $(BIN)/pytest -m network tests/unit
 
 test-networks: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit/network
@@ -46,15 +50,28 @@ test-networks: $(INSTALLED)
 test-units: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit --ignore tests/unit/network
 
-lock: ## renew both lock files from pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-annotate --no-header --extra dev --output-file requirements.lock pyproject.toml
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-strip-extras --no-annotate --no-header --extra deploy --constraints requirements.lock \
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	  --no-strip-extras --no-annotate --no-header
+# Of the images: the same versions. libclang is for who builds TensorFlow, and 60 MB.
+IMAGE_LOCK := $(LOCK) --constraints requirements.lock --no-emit-package libclang
+
+lock: ## renew the lock files from pyproject.toml
+	$(BIN)/$(LOCK) --extra dev --output-file requirements.lock pyproject.toml
+	$(BIN)/$(IMAGE_LOCK) --extra deploy --extra kubernetes \
 	  --output-file requirements-runtime.lock pyproject.toml
+	$(BIN)/$(IMAGE_LOCK) --extra deploy --extra kubernetes --extra gpu \
+	  --output-file requirements-trainer.lock pyproject.toml
+	$(BIN)/$(IMAGE_LOCK) --group serving --output-file requirements-serving.lock
 
 image-check: ## build the container image without Docker and prove it (root, buildah, debootstrap)
 	deploy/image-check.sh
+
+screenshots: $(INSTALLED) ## take the documentation's pictures of the UI anew (after make demo)
+	$(BIN)/python tests/browser/screenshots.py
+
+docs: $(INSTALLED) ## write the generated pages anew, and build all of them into docs/_build
+	$(BIN)/python -m docs.generator
+	$(BIN)/sphinx-build -q -n -W --keep-going -b html docs docs/_build
 
 readme: $(INSTALLED) ## write the demo's numbers into README.md (after make demo)
 	$(BIN)/python docs/update_readme.py

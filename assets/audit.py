@@ -6,13 +6,16 @@ from typing import Any
 
 import dagster as dg
 
-from assets.recording import materialized, picture, table
+from assets.checks import checked
+from assets.pictures import pictures
+from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.audit import report
 from plumbline.audit.findings import CHECKS, Finding
 from plumbline.audit.page import verdict
 from plumbline.audit.report import Report
+from plumbline.evaluation import figures
 from plumbline.spec import PipelineSpec
 
 STATISTICS = ("mean", "std", "minimum", "maximum")
@@ -51,7 +54,7 @@ def _audit(bench: Workbench) -> dg.MaterializeResult:
             "warnings": found.warnings,
             "findings": table(_row(finding) for finding in found.findings),
             "columns": table(_described(column) for column in found.profile["columns"]),
-            "histograms": _picture(found),
+            **pictures({"histograms": lambda: _histograms(found)}),
         },
     )
 
@@ -90,7 +93,7 @@ def _check(spec: PipelineSpec, name: str, findings: tuple[Finding, ...]) -> dg.A
     """Failed where there is an ERROR or a WARN; only an ERROR blocks what comes after."""
     mine = [finding for finding in findings if finding.check == name]
     blocking = any(finding.blocks for finding in mine)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "audit"),
         check_name=name,
         passed=not any(finding.blocks or finding.warns for finding in mine),
@@ -147,7 +150,7 @@ def _shown(value: Any) -> Any:
     return "" if value is None else value
 
 
-def _picture(found: Report) -> dg.MetadataValue:
-    """Histograms by side as one inline picture."""
-    drawn = (found.folder / report.OVERVIEW).read_bytes()
-    return picture(drawn, "svg+xml") if drawn else dg.MetadataValue.md("none")
+def _histograms(found: Report) -> bytes | None:
+    named = {finding.column for finding in found.findings}
+    rows = found.profile["sample"]["rows"]
+    return figures.histograms(found.profile["columns"], named, rows)

@@ -6,8 +6,10 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.models import model_asset
-from assets.recording import materialized, picture, table
+from assets.pictures import pictures
+from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline import training_cost
@@ -60,11 +62,11 @@ def _train(bench: Workbench, kind: training.Kind) -> dg.MaterializeResult:
         baseline.training,
         {
             **_cost(baseline.training),
-            "importances": picture(figures.importances(listed)),
+            **pictures({"importances": lambda: figures.importances(listed)}),
             "importances_table": table(_shown(listed[:20])),
             **_early_stopping(baseline),
         },
-        checks=[proof(bench, kind)],
+        checks=[proof(bench, kind, full=bench.options.full_leakage_proof)],
     )
 
 
@@ -92,7 +94,7 @@ def _line(record: Mapping[str, Any]) -> dict[str, Any]:
     return {**trees, "seconds": record["seconds"], **record["val"]["metrics"]}
 
 
-def proof(bench: Workbench, kind: training.Kind, *, full: bool = False) -> dg.AssetCheckResult:
+def proof(bench: Workbench, kind: training.Kind, *, full: bool) -> dg.AssetCheckResult:
     """The leakage proof, on a sample of the rows; with `full` on all of them."""
     found = leakage.prove(
         kind,
@@ -102,7 +104,7 @@ def proof(bench: Workbench, kind: training.Kind, *, full: bool = False) -> dg.As
         seed=bench.spec.baselines.seed,
         full=full,
     )
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(bench.spec, "floor" if kind in training.FLOOR else kind),
         check_name="leakage_proof",
         passed=found.passed,
@@ -152,7 +154,7 @@ def _lay_floor(bench: Workbench) -> dg.MaterializeResult:
             "converged": linear["converged"],
             "models": table({"model": kind, **_line(one)} for kind, one in records.items()),
         },
-        checks=[proof(bench, "linear")],
+        checks=[proof(bench, "linear", full=bench.options.full_leakage_proof)],
     )
 
 
@@ -182,6 +184,7 @@ def _decide(bench: Workbench) -> dg.MaterializeResult:
             "reason": decided.reason,
             "rules": table(_rules(decided)),
             "candidates": table(_candidates(decided)),
+            **_scores(decided),
             **_override(decided),
         },
     )
@@ -224,6 +227,13 @@ def _candidates(decided: gate.Gate) -> Iterator[dict[str, Any]]:
     for kind, one in decided.evidence["candidates"].items():
         ends = {name: one[name] for name in ("value", "low", "high")}
         yield {"candidate": kind, "metric": metric, **ends}
+
+
+def _scores(decided: gate.Gate) -> dict[str, Any]:
+    """The baselines' scores as numbers, and as a picture beside what would be enough."""
+    metric, candidates = decided.evidence["metric"], decided.evidence["candidates"]
+    numbers = {f"val_{metric}_{kind}": one["value"] for kind, one in candidates.items()}
+    return {**numbers, **pictures({"scores": lambda: figures.gate(decided.evidence)})}
 
 
 def _override(decided: gate.Gate) -> dict[str, dg.MetadataValue]:

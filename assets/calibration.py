@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.stage import key
 from plumbline.evaluation.evaluate import Evaluation
 from plumbline.spec import PipelineSpec
@@ -19,7 +20,7 @@ def check(spec: PipelineSpec, evaluation: Evaluation) -> dg.AssetCheckResult:
     that lie apart."""
     found = evaluation.candidates[evaluation.winner]["calibration"]
     worse, told = _told(found)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "evaluation"),
         check_name="calibration",
         passed=not worse,

@@ -5,6 +5,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.recording import table
 from assets.stage import key
 from plumbline.network.diagnosis.findings import CHECKS, Finding
@@ -23,7 +24,7 @@ def checks(spec: PipelineSpec, findings: Iterable[Finding]) -> list[dg.AssetChec
 def not_asked(spec: PipelineSpec, reason: str) -> list[dg.AssetCheckResult]:
     """Where there is no network to judge."""
     return [
-        dg.AssetCheckResult(
+        checked(
             asset_key=key(spec, "network"),
             check_name=name,
             passed=True,
@@ -37,7 +38,7 @@ def _check(
     spec: PipelineSpec, name: str, text: str, findings: list[Finding]
 ) -> dg.AssetCheckResult:
     error = any(one.severity == "ERROR" for one in findings)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "network"),
         check_name=name,
         passed=not findings,

@@ -1,18 +1,21 @@
 """The evaluation: candidates on val, then one counted look at the test split, and a verdict."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 
 from assets import calibration, readings
-from assets.recording import materialized, picture, table
+from assets.pictures import Draw, pictures
+from assets.recording import materialized, table
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.baselines.training import Baseline
-from plumbline.evaluation import decisions, evaluate, tables
+from plumbline.evaluation import decisions, evaluate, figures, tables
 from plumbline.evaluation.candidates import Candidate, further_kind
 from plumbline.evaluation.judging import Demands
 from plumbline.network.training import TrainedNetwork
+from plumbline.side_by_side import side_by_side
 from plumbline.spec import PipelineSpec
 from plumbline.split import ledger
 
@@ -58,21 +61,46 @@ def _evaluate(bench: Workbench) -> dg.MaterializeResult:
             "reason": evaluation.reason,
             "winner": evaluation.winner,
             **readings.told(bench),
-            **{
-                f"test_{evaluation.metric}_{kind}": scores["test"][evaluation.metric]["value"]
-                for kind, scores in evaluation.candidates.items()
-            },
+            **{f"{side}_rows": count for side, count in evaluation.rows.items()},
+            **_numbers(evaluation),
+            **_gain(evaluation),
             "scores": table(evaluate.summary(evaluation)),
             "decisions": table(decisions.summary(evaluation.candidates)),
             "complexity": table(tables.complexity(evaluation)),
             "slices_table": table(tables.slices(evaluation)),
             "seeds_table": table(tables.seeds(evaluation)),
-            **{
-                path.stem: picture(path.read_bytes())
-                for path in sorted((made.folder / "figures").glob("*.png"))
-            },
+            "versions_table": table(side_by_side(bench.registry, bench.spec.name)),
+            **pictures(_figures(bench)),
         },
     )
+
+
+def _numbers(evaluation: evaluate.Evaluation) -> dict[str, float]:
+    """What Dagster plots over time: what decides, of every candidate; all of the winner on test."""
+    metric, winner = evaluation.metric, evaluation.candidates[evaluation.winner]
+    return {
+        **{
+            f"{side}_{metric}_{kind}": one[side][metric]["value"]
+            for side in evaluation.rows
+            for kind, one in evaluation.candidates.items()
+        },
+        **{f"test_{name}": measured["value"] for name, measured in winner["test"].items()},
+    }
+
+
+def _figures(bench: Workbench) -> Mapping[str, Draw]:
+    val = figures.WinnersVal(
+        labels=bench.split.validation().labels(), scores=bench.winner.val_scores()
+    )
+    grouped = bench.spec.source.group is not None
+    return figures.of_evaluation(bench.evaluation, val, grouped=grouped)
+
+
+def _gain(evaluation: evaluate.Evaluation) -> dict[str, float]:
+    """Of the network over the best baseline on the test rows; none where there is no network."""
+    ends = {"gain": "value", "gain_low": "low", "gain_high": "high"}
+    found = evaluation.comparison["difference"]
+    return {name: found[end] for name, end in ends.items()} if found else {}
 
 
 def _candidates(bench: Workbench) -> list[Candidate]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
@@ -71,7 +72,7 @@ def _check(spec: PipelineSpec, outcomes: list[Outcome]) -> dg.AssetCheckResult:
         f"{one.guard} {'fires on sound data' if one.fired else 'is silent'} ({one.injection})"
         for one in failed
     )
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "guard_drill"),
         check_name="every_guard_fires",
         passed=not failed,

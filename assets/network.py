@@ -8,7 +8,8 @@ import dagster as dg
 
 from assets import diagnosis
 from assets.models import model_asset
-from assets.recording import picture, table, withheld
+from assets.pictures import pictures
+from assets.recording import table, withheld
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import figures
@@ -42,7 +43,7 @@ def _train_or_withhold(bench: Workbench) -> dg.MaterializeResult:
         return _train(bench)
     reason = bench.gate.reason
     not_asked = diagnosis.not_asked(bench.spec, reason)
-    return withheld(bench, "network", "baseline_gate", reason, checks=not_asked)
+    return withheld(bench, "network", reason, checks=not_asked)
 
 
 def _train(bench: Workbench) -> dg.MaterializeResult:
@@ -57,9 +58,6 @@ def _train(bench: Workbench) -> dg.MaterializeResult:
         ),
     )
     trained = training.load(made.folder, bench.chain.model("network"))
-    curves = figures.learning_curves(
-        trained.history, trained.training["best_epoch"], trained.metric
-    )
     return model_asset(
         bench,
         "network",
@@ -71,12 +69,17 @@ def _train(bench: Workbench) -> dg.MaterializeResult:
             "epochs": trained.training["epochs"],
             "best_epoch": trained.training["best_epoch"],
             "smoke_test": dg.MetadataValue.json(trained.training["smoke_test"]),
-            "learning_curves": picture(curves),
+            **pictures({"learning_curves": lambda: _curves(trained)}),
             **_range_test(trained.training),
             **_classes(trained.training),
         },
         checks=diagnosis.checks(bench.spec, trained.findings),
     )
+
+
+def _curves(trained: training.TrainedNetwork) -> bytes:
+    best = trained.training["best_epoch"]
+    return figures.learning_curves(trained.history, best, trained.metric)
 
 
 def _hyperparameters(bench: Workbench, record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -94,8 +97,8 @@ def _range_test(record: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
     if not found:
         return {}
     used = record["hyperparameters"]["learning_rate"]
-    drawn = figures.range_test(found["rates"], found["losses"], found["suggested"], used)
-    return {"range_test": picture(drawn)}
+    tried = (found["rates"], found["losses"], found["suggested"])
+    return pictures({"range_test": lambda: figures.range_test(*tried, used)})
 
 
 def _classes(record: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:

@@ -31,10 +31,10 @@ def network_seeds_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
 
 def _train_or_withhold(bench: Workbench) -> dg.MaterializeResult:
     if bench.gate.decision == "CLOSED":
-        return withheld(bench, STAGE, "baseline_gate", bench.gate.reason, reused=True)
+        return withheld(bench, STAGE, bench.gate.reason, reused=True)
     if not bench.further_seeds:
         told = "verdict.seeds is 1: no further seed is asked for"
-        return withheld(bench, STAGE, "network", told, reused=True)
+        return withheld(bench, STAGE, told, reused=True)
     return _train(bench)
 
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.checks import checked
+from assets.pictures import pictures
 from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
+from plumbline.evaluation import figures
 from plumbline.normalization import apply, cross_check, leakage, parameters, scaled_range
 from plumbline.normalization.cross_check import Measured
 from plumbline.spec import PipelineSpec
@@ -68,6 +71,13 @@ def _normalize(bench: Workbench) -> dg.MaterializeResult:
             "vocabularies": dg.MetadataValue.json(
                 {vocabulary.name: len(vocabulary.values) for vocabulary in fitted.categories}
             ),
+            **pictures(
+                {
+                    "scaled_features": lambda: figures.scaled_features(
+                        fitted.numeric, fitted.row_count, fitted.method
+                    )
+                }
+            ),
             "dropped": dg.MetadataValue.json(fitted.dropped),
         },
     )
@@ -86,7 +96,7 @@ def proofs(bench: Workbench) -> Iterator[dg.AssetCheckResult]:
 def _leakage(bench: Workbench) -> dg.AssetCheckResult:
     options = bench.spec.normalization
     proof = leakage.prove(bench.split, bench.features, options, bench.normalization)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(bench.spec, "normalization"),
         check_name="leakage_proof",
         passed=proof.passed,
@@ -97,7 +107,7 @@ def _leakage(bench: Workbench) -> dg.AssetCheckResult:
 
 def _statistics(bench: Workbench, measured: Mapping[str, Measured]) -> dg.AssetCheckResult:
     found = cross_check.compare(bench.normalization, measured)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(bench.spec, "normalization"),
         check_name="independent_statistics",
         passed=found.passed,
@@ -109,7 +119,7 @@ def _statistics(bench: Workbench, measured: Mapping[str, Measured]) -> dg.AssetC
 def _range(bench: Workbench, measured: Mapping[str, Measured]) -> dg.AssetCheckResult:
     found = scaled_range.beyond(bench.normalization)
     rows = ({**vars(one), "values": measured[one.feature].beyond} for one in found)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(bench.spec, "normalization"),
         check_name="scaled_range",
         passed=not found,

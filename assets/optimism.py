@@ -6,10 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checked
+from assets.pictures import pictures
 from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.baselines import optimism
+from plumbline.evaluation import figures
 from plumbline.spec import PipelineSpec
 
 
@@ -40,7 +43,7 @@ def _measure(bench: Workbench) -> dg.MaterializeResult:
         folder=made.folder,
         reused=made.reused,
         checks=[
-            dg.AssetCheckResult(
+            checked(
                 asset_key=key(bench.spec, "optimism"),
                 check_name="optimism",
                 passed=not report.flatters,
@@ -49,8 +52,18 @@ def _measure(bench: Workbench) -> dg.MaterializeResult:
                 metadata={"rule": report.rule, "confidence": report.confidence},
             )
         ],
-        metadata={"told": report.told, f"val_{report.metric}": table(_scores(report))},
+        metadata={
+            "told": report.told,
+            **_numbers(report),
+            f"val_{report.metric}": table(_scores(report)),
+            **pictures({"scores": lambda: figures.optimism(vars(report))}),
+        },
     )
+
+
+def _numbers(report: optimism.Optimism) -> dict[str, float]:
+    measured = {"declared": report.declared, "random": report.random, "flattery": report.difference}
+    return {f"val_{report.metric}_{name}": one["value"] for name, one in measured.items() if one}
 
 
 def _scores(report: optimism.Optimism) -> Iterator[dict[str, Any]]:

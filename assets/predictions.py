@@ -5,7 +5,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.recording import materialized, picture
+from assets.checks import checked
+from assets.pictures import pictures
+from assets.recording import materialized
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.decision.decision import FILE, Decision
@@ -44,19 +46,20 @@ def _predict(bench: Workbench) -> dg.MaterializeResult:
         reused=made.reused,
         checks=[_every_row(bench, predicted)],
         metadata={
-            "dagster/row_count": predicted.scored,
             "rejected": predicted.rejected,
             "model_version": bench.winner.model_version,
             "bundle_version": bench.chain.version("release"),
             "answers": ", ".join(f"{one.name} ({one.type})" for one in decision.schema),
-            "distribution": picture(figure.of_predictions(made.folder / PREDICTIONS, decision)),
+            **pictures(
+                {"distribution": lambda: figure.of_predictions(made.folder / PREDICTIONS, decision)}
+            ),
         },
     )
 
 
 def _every_row(bench: Workbench, predicted: Predicted) -> dg.AssetCheckResult:
     told = f"{predicted.scored:,} rows of {bench.snapshot.rows:,} are scored"
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(bench.spec, "predictions"),
         check_name="every_row_is_scored",
         passed=not predicted.rejected and predicted.scored == bench.snapshot.rows,

@@ -6,13 +6,15 @@ from typing import Any
 
 import dagster as dg
 
-from assets.recording import materialized, picture, table
+from assets.checks import checked
+from assets.pictures import pictures
+from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.errors import PromotionError
-from plumbline.promotion import events
+from plumbline.promotion import events, figure
 from plumbline.promotion.acts import NOT_COMPARABLE
-from plumbline.promotion.comparison import FIGURE, Comparison
+from plumbline.promotion.comparison import Comparison
 from plumbline.promotion.events import REFUSE, Event
 from plumbline.promotion.field import Place
 from plumbline.promotion.forward import Outcome, put_forward
@@ -149,7 +151,10 @@ def _data_version(bench: Workbench, outcome: Outcome | None) -> str:
 
 
 def _measured(compared: Comparison) -> dict[str, Any]:
-    rows = {f"{name}_rows": count for name, count in compared.rows.items()}
+    rows = {
+        "dagster/row_count": compared.rows["compared"],
+        **{f"{name}_rows": count for name, count in compared.rows.items()},
+    }
     if compared.judged is None:
         return rows
     judged = compared.judged
@@ -160,7 +165,8 @@ def _measured(compared: Comparison) -> dict[str, Any]:
         "reading": judged["reading"],
         "scores": table({"": name, **_told(one)} for name, one in judged["entrants"].items()),
         "differences": table({"over": name, **one} for name, one in judged["differences"].items()),
-        "difference": picture((compared.folder / FIGURE).read_bytes()),
+        **{f"gain_over_{name}": one["value"] for name, one in judged["differences"].items()},
+        **pictures({"difference": lambda: figure.difference(judged)}),
     }
 
 
@@ -202,7 +208,7 @@ def _checks(
 
 def _check(spec: PipelineSpec, name: str, passed: bool, told: str) -> dg.AssetCheckResult:
     """Not to promote is a result, not a failure."""
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, STAGE),
         check_name=name,
         passed=passed,

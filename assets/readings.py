@@ -4,6 +4,7 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.stage import key
 from assets.workbench import Workbench
 from plumbline.split import ledger
@@ -26,7 +27,7 @@ def check(bench: Workbench) -> dg.AssetCheckResult:
     """Warns from the first reading on that is beyond those allowed."""
     spec, found = bench.spec, told(bench)
     allowed = spec.verdict.max_test_reads
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "evaluation"),
         check_name="test_reads",
         passed=found["readings"] <= allowed,

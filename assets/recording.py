@@ -1,6 +1,5 @@
 """The only place that writes versions on a materialization."""
 
-import base64
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -8,8 +7,11 @@ from typing import Any
 
 import dagster as dg
 
+from assets import lineage
 from assets.workbench import Workbench
 from plumbline.versions import fingerprint
+
+_BEHIND_GATE = ("network_search", "network", "network_seeds")
 
 
 def materialized(
@@ -23,48 +25,86 @@ def materialized(
     data_version: str | None = None,
 ) -> dg.MaterializeResult:
     """A stage's result as Dagster shows it: versions, place and cost first, then `metadata`."""
-    version = data_version or bench.chain.version(stage)
+    return _recorded(
+        bench,
+        stage,
+        folder=folder,
+        data_version=data_version or bench.chain.version(stage),
+        reused=reused,
+        checks=checks,
+        metadata={**lineage.shown(bench, stage, folder), **metadata},
+    )
+
+
+def _recorded(
+    bench: Workbench,
+    stage: str,
+    *,
+    folder: Path,
+    data_version: str,
+    reused: bool,
+    checks: Iterable[dg.AssetCheckResult],
+    metadata: Mapping[str, Any],
+) -> dg.MaterializeResult:
     return dg.MaterializeResult(
         asset_key=dg.AssetKey([bench.spec.name, stage]),
-        data_version=dg.DataVersion(version),
+        data_version=dg.DataVersion(data_version),
         check_results=list(checks),
         metadata={
             "dataset_version": bench.dataset_version,
             "dataset_digest": bench.snapshot.digest,
             "normalization_version": bench.chain.normalization,
-            "data_version": version,
+            "data_version": data_version,
             "artifact": dg.MetadataValue.path(folder),
             "reused": reused,
             "seconds": round(time.monotonic() - bench.started, 2),
+            **bench.memory.measured,
+            **_of_this_run(bench, stage),
             **metadata,
         },
     )
 
 
+def _of_this_run(bench: Workbench, stage: str) -> dict[str, Any]:
+    """The run options that were given, and what came of a stage that was forced."""
+    given, recomputed = bench.options.given, bench.recomputed.get(stage)
+    return {
+        **({"run_options": dg.MetadataValue.json(given)} if given else {}),
+        **({"recomputed": recomputed} if recomputed else {}),
+    }
+
+
 def withheld(
     bench: Workbench,
     stage: str,
-    by: str,
     reason: str,
     *,
     checks: Iterable[dg.AssetCheckResult] = (),
     reused: bool = False,
 ) -> dg.MaterializeResult:
-    """A stage that made nothing, because the stage `by` says that there is nothing to make."""
-    return materialized(
+    """A stage that made nothing, because an earlier one says that there is nothing to make."""
+    return _recorded(
         bench,
         stage,
-        folder=bench.folder(by),
+        folder=bench.folder(withheld_by(bench, stage) or stage),
+        data_version=data_version_of(bench, stage),
         reused=reused,
-        data_version=fingerprint(withheld_by=bench.chain.version(by)),
         checks=checks,
-        metadata={"status": "withheld", "reason": reason},
+        metadata={"dagster/row_count": 0, "status": "withheld", "reason": reason},
     )
 
 
-def picture(image: bytes, kind: str = "png") -> dg.MetadataValue:
-    """A picture shown inline in the UI; `kind` is its media type below `image/`."""
-    return dg.MetadataValue.md(f"![](data:image/{kind};base64,{base64.b64encode(image).decode()})")
+def withheld_by(bench: Workbench, stage: str) -> str | None:
+    """The stage that says that there is nothing to make; None: there is."""
+    if stage in _BEHIND_GATE and bench.gate.decision == "CLOSED":
+        return "baseline_gate"
+    return "network" if stage == "network_seeds" and not bench.further_seeds else None
+
+
+def data_version_of(bench: Workbench, stage: str) -> str:
+    """By which a stage is recorded that others read: its place in the chain, or who withheld it."""
+    by = withheld_by(bench, stage)
+    return fingerprint(withheld_by=bench.chain.version(by)) if by else bench.chain.version(stage)
 
 
 def table(rows: Iterable[Mapping[str, Any]]) -> dg.MetadataValue:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.recording import materialized
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
@@ -100,7 +101,7 @@ def _golden_check(spec: PipelineSpec, location: Path, *, reused: bool) -> dg.Ass
             load_bundle(location)
     except BundleError as error:
         problem = str(error)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "release"),
         check_name="golden_rows",
         passed=problem is None,

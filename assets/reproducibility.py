@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.checks import checked
 from assets.stage import key
 from assets.workbench import Workbench
 from plumbline.network import reproducibility
@@ -18,7 +19,7 @@ def proof(bench: Workbench, epochs: int = reproducibility.EPOCHS) -> dg.AssetChe
     found = reproducibility.measured(*sides, bench.normalization, options, epochs)
     version = bench.chain.version("network")
     path = reproducibility.record(bench.store.folder(bench.spec.name, "network", version), found)
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(bench.spec, "network"),
         check_name="reproducibility",
         passed=found.tier == "bitwise" or not options.deterministic,

@@ -3,14 +3,16 @@
 from pathlib import Path
 
 import dagster as dg
+from pydantic import Field
 
+from assets.run_options import RunOptions
 from assets.workbench import Workbench
 from plumbline.environment import store_location
 from plumbline.postgres import postgres
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
 from plumbline.store import ArtifactStore
-from plumbline.versions import DatasetVersion
+from plumbline.versions import valid_name
 
 
 class PlumblineResource(dg.ConfigurableResource):
@@ -20,12 +22,28 @@ class PlumblineResource(dg.ConfigurableResource):
     of a run's configuration.
     """
 
+    run_options: RunOptions = Field(
+        default=RunOptions(),
+        description="What this run does otherwise than defs.yaml says. What is left out, or "
+        "null, is as declared.",
+    )
+
     def open(self, spec: PipelineSpec, root: Path, dataset_version: str) -> Workbench:
+        """What a stage works with. Every stage of a run opens it with the same options.
+
+        Raises:
+            SpecError: the pipeline cannot be declared with the run options, or the dataset
+                version's name is none.
+            DatabaseUnreachable: the server does not answer.
+        """
+        effective = self.run_options.applied_to(spec)
+        version = valid_name(dataset_version)
         server = postgres()
         return Workbench(
-            spec=spec,
+            spec=effective,
+            options=self.run_options,
             root=root,
-            dataset_version=DatasetVersion(dataset_version),
+            dataset_version=version,
             postgres=server,
             registry=Registry.open(server),
             store=ArtifactStore.at(store_location()),

@@ -2,10 +2,12 @@
 
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import dagster as dg
 
-from assets.recording import materialized, picture, table, withheld
+from assets.pictures import pictures
+from assets.recording import materialized, table, withheld
 from assets.stage import stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import figures
@@ -35,7 +37,7 @@ def search_asset(spec: PipelineSpec, root: Path) -> dg.AssetsDefinition:
 def _search_or_withhold(bench: Workbench) -> dg.MaterializeResult:
     if bench.gate.decision == "OPEN":
         return _search(bench)
-    return withheld(bench, STAGE, "baseline_gate", bench.gate.reason)
+    return withheld(bench, STAGE, bench.gate.reason)
 
 
 def _search(bench: Workbench) -> dg.MaterializeResult:
@@ -48,7 +50,7 @@ def _search(bench: Workbench) -> dg.MaterializeResult:
             bench.spec.network,
             folder,
             postgres=bench.postgres,
-            name=f"{bench.spec.name}/{bench.chain.version(STAGE)}",
+            name=_study(bench),
         ),
     )
     return materialized(
@@ -58,6 +60,15 @@ def _search(bench: Workbench) -> dg.MaterializeResult:
         reused=made.reused,
         metadata={"status": "searched", **_told(bench, SearchResult.load(made.folder))},
     )
+
+
+def _study(bench: Workbench) -> str:
+    """Where trials are kept: by the search's version, so that one goes on where it was killed.
+
+    A forced search is another study each time; it would find all its trials done.
+    """
+    name = f"{bench.spec.name}/{bench.chain.version(STAGE)}"
+    return f"{name}/{uuid4().hex[:12]}" if bench.options.force else name
 
 
 def _told(bench: Workbench, found: SearchResult) -> dict[str, Any]:
@@ -72,8 +83,12 @@ def _told(bench: Workbench, found: SearchResult) -> dict[str, Any]:
         "failed": found.count("failed"),
         "trial_seconds": round(sum(one.seconds for one in found.trials), 2),
         "importances": table({"option": k, "share": v} for k, v in found.importances.items()),
-        "history": picture(figures.search_history(found)),
-        "parallel_coordinates": picture(figures.parallel_coordinates(found)),
+        **pictures(
+            {
+                "history": lambda: figures.search_history(found),
+                "parallel_coordinates": lambda: figures.parallel_coordinates(found),
+            }
+        ),
         "study": found.study,
         "study_tables": f"schema {SCHEMA} at {bench.postgres.place}",
     }

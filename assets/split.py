@@ -6,7 +6,9 @@ from typing import Any
 
 import dagster as dg
 
-from assets.recording import materialized, picture, table
+from assets.checks import checked
+from assets.pictures import pictures
+from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Workbench
 from plumbline.evaluation import figures
@@ -42,7 +44,7 @@ def _split(bench: Workbench) -> dg.MaterializeResult:
         folder=made.folder,
         reused=made.reused,
         checks=[
-            dg.AssetCheckResult(
+            checked(
                 asset_key=key(bench.spec, "split"),
                 check_name="certificate",
                 passed=not problems,
@@ -58,9 +60,21 @@ def _split(bench: Workbench) -> dg.MaterializeResult:
             "excluded": table(_excluded(certified)),
             "groups": dg.MetadataValue.json(certified["groups"]),
             "duplicates": dg.MetadataValue.json(certified["duplicates"]),
-            "picture": picture(figures.split_bars(certified)),
+            **_rates(certified),
+            **pictures({"picture": lambda: figures.split_bars(certified)}),
         },
     )
+
+
+def _rates(certified: Mapping[str, Any]) -> dict[str, float]:
+    """What the label is on each side, for Dagster to plot: a share of positives, or a mean."""
+    names = {"label_rate": "label_rate", "mean": "label_mean"}
+    return {
+        f"{side}_{told}": facts[name]["value"]
+        for side, facts in certified["sides"].items()
+        for name, told in names.items()
+        if facts.get(name)
+    }
 
 
 def _sides(certified: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

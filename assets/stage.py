@@ -1,18 +1,33 @@
 """What all assets of a pipeline share: keys, partitions, group, owners, versions, errors."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
+from assets import agreement
 from assets.resources import PlumblineResource
 from assets.workbench import Workbench
 from plumbline.errors import PlumblineError
+from plumbline.postgres import is_passing
 from plumbline.spec import PipelineSpec
 from plumbline.stages import stage_code_version
 
 Compute = Callable[[Workbench], dg.MaterializeResult]
+
+RETRIES = dg.RetryPolicy(
+    max_retries=4, delay=5, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS
+)
+"""When a lost connection is tried again: after about 5, 15, 35 and 75 seconds. Asked for by
+`readable_failures`, for Dagster's own `retry_policy` would repeat every other error, too."""
+
+POOLS: Mapping[str, tuple[str, ...]] = {
+    "gpu": ("xgboost", "optimism", "network_search", "network", "network_seeds"),
+    "postgres": ("snapshot", "training_features", "guard_drill"),
+}
+"""Stages by what they are heavy on; an instance limits how many of a pool run at once."""
 
 
 def partitions(spec: PipelineSpec) -> dg.DynamicPartitionsDefinition:
@@ -41,31 +56,38 @@ def stage_asset(
     def run(
         context: dg.AssetExecutionContext, plumbline: PlumblineResource
     ) -> dg.MaterializeResult:
-        with readable_failures():
-            return compute(plumbline.open(spec, root, context.partition_key))
+        with readable_failures(context):
+            bench = plumbline.open(spec, root, context.partition_key)
+            made = compute(bench)
+            agreed = agreement.check(context, bench, stage, after)
+            return made._replace(check_results=[*(made.check_results or ()), agreed])
 
     return asset_of(
         spec,
+        root,
         stage,
         deps=[key(spec, upstream) for upstream in after],
         code_version=stage_code_version(spec, stage),
         kinds=kinds,
         description=description,
-        checks=checks,
-        blocking=blocking,
+        checks=[
+            dg.AssetCheckSpec(name, asset=key(spec, stage), description=text, blocking=blocking)
+            for name, text in checks.items()
+        ]
+        + [agreement.spec_of(key(spec, stage))],
     )(run)
 
 
 def asset_of(
     spec: PipelineSpec,
+    root: Path,
     stage: str,
     *,
     deps: Sequence[dg.AssetKey],
     code_version: str,
     kinds: set[str],
     description: str,
-    checks: Mapping[str, str],
-    blocking: bool = True,
+    checks: Sequence[dg.AssetCheckSpec] = (),
 ) -> Callable[[Callable[..., dg.MaterializeResult]], dg.AssetsDefinition]:
     """`dg.asset` with what all assets of a pipeline have in common."""
     return dg.asset(
@@ -77,17 +99,47 @@ def asset_of(
         tags={"pipeline": spec.name},
         code_version=code_version,
         kinds=kinds,
+        pool=next((pool for pool, members in POOLS.items() if stage in members), None),
         description=description,
-        check_specs=[
-            dg.AssetCheckSpec(name, asset=key(spec, stage), description=text, blocking=blocking)
-            for name, text in checks.items()
-        ],
+        check_specs=checks,
+        metadata={"dagster/code_references": sql_files(spec, root, stage)},
     )
 
 
+def sql_files(spec: PipelineSpec, root: Path, stage: str) -> dg.CodeReferencesMetadataValue:
+    """Links to the SQL that an asset goes back to; Dagster adds the one to `defs.yaml`."""
+    audited = spec.audit.sql if stage == "audit" else []
+    with warnings.catch_warnings():
+        # Dagster calls its own links to code beta; we pin its version.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.CodeReferencesMetadataValue(
+            code_references=[
+                dg.LocalFileCodeReference(file_path=str((root / file).resolve()), label=file)
+                for file in (spec.source.sql, *audited)
+            ]
+        )
+
+
 @contextmanager
-def readable_failures() -> Iterator[None]:
-    """Turn our own errors into failures that say what was found, expected and to be done."""
+def readable_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
+    """Turn our own errors into failures that say what was found, expected and to be done.
+
+    A connection that is refused or lost is tried again, by `RETRIES`; nothing else is.
+    """
+    try:
+        with _told():
+            yield
+    except Exception as error:
+        if not is_passing(error):
+            raise
+        raise dg.RetryRequested(
+            max_retries=RETRIES.max_retries,
+            seconds_to_wait=RETRIES.calculate_delay(context.retry_number + 1),
+        ) from error
+
+
+@contextmanager
+def _told() -> Iterator[None]:
     try:
         yield
     except PlumblineError as error:

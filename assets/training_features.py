@@ -36,6 +36,9 @@ def _write(bench: Workbench) -> dg.MaterializeResult:
     made = bench.make(
         "training_features", lambda folder: (folder / RECEIPT).write_text(receipt, "utf-8")
     )
+    if made.reused and bench.options.force:
+        state = "holds them already, and was not written" if written.reused else "was written anew"
+        bench.recomputed["training_features"] = f"the table {state}"
     return materialized(
         bench,
         "training_features",
@@ -43,7 +46,6 @@ def _write(bench: Workbench) -> dg.MaterializeResult:
         reused=written.reused,
         metadata={
             "dagster/table_name": table,
-            "dagster/row_count": sum(written.rows.values()),
             **{f"{side}_rows": count for side, count in written.rows.items()},
             "columns": list(sink.LAYOUT),
         },

@@ -6,10 +6,13 @@ from typing import Any
 
 import dagster as dg
 
+from assets.checks import checked
+from assets.pictures import pictures
 from assets.recording import materialized, table
 from assets.stage import key, stage_asset
 from assets.workbench import Made, Workbench
 from plumbline.errors import ArtifactMissing
+from plumbline.evaluation import figures
 from plumbline.extract.freeze import find_snapshot
 from plumbline.extract.snapshot import Snapshot
 from plumbline.history import diff
@@ -93,9 +96,16 @@ def _tables(found: Diff) -> dict[str, Any]:
         "previous_version": found.before["dataset_version"],
         "told": diff.told(found),
         **{f"rows_{what}": count for what, count in found.rows.items()},
+        "columns_moved": sum(one["size"] != "none" for one in found.changes),
+        **pictures({"drift": lambda: _drift(found)}),
         "columns_changed": table(found.changes),
         **{f"columns_{what}": table(rows) for what, rows in found.columns.items()},
     }
+
+
+def _drift(found: Diff) -> bytes | None:
+    before, after = (one["dataset_version"] for one in (found.before, found.after))
+    return figures.drift(found.changes, found.rows, (before, after))
 
 
 def _check(spec: PipelineSpec, split: Moves | str) -> dg.AssetCheckResult:
@@ -106,7 +116,7 @@ def _check(spec: PipelineSpec, split: Moves | str) -> dg.AssetCheckResult:
         if isinstance(split, str)
         else f"{split.moved:,} rows moved between sides under the policy {split.policy!r}"
     )
-    return dg.AssetCheckResult(
+    return checked(
         asset_key=key(spec, "version_diff"),
         check_name=CHECK,
         passed=not problem,

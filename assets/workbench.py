@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from assets.run_options import RunOptions
 from plumbline.audit.offenders import sql_fingerprint
 from plumbline.baselines import training
 from plumbline.baselines.gate import Gate
 from plumbline.baselines.gate import load as load_gate
 from plumbline.chain import Chain
+from plumbline.errors import ArtifactMissing
 from plumbline.evaluation import evaluate, further_networks
 from plumbline.extract.features import FeatureTable, feature_table
 from plumbline.extract.freeze import find_snapshot, previous_version
@@ -20,7 +22,9 @@ from plumbline.extract.snapshot import Snapshot
 from plumbline.network import training as network_training
 from plumbline.normalization import apply
 from plumbline.normalization.parameters import Normalization
+from plumbline.peak_memory import PeakMemory
 from plumbline.postgres import Postgres
+from plumbline.recomputing import recompute
 from plumbline.registry import Registry, Row
 from plumbline.search.result import SearchResult
 from plumbline.spec import NetworkSpec, PipelineSpec
@@ -42,6 +46,8 @@ class Made:
 @dataclass(frozen=True, kw_only=True)
 class Workbench:
     spec: PipelineSpec
+    """As declared, but for what the run options say."""
+    options: RunOptions = field(default_factory=RunOptions)
     root: Path
     """The project's root, which `source.sql` is relative to."""
     dataset_version: DatasetVersion
@@ -49,8 +55,11 @@ class Workbench:
     registry: Registry
     store: ArtifactStore
     started: float = field(default_factory=time.monotonic)
+    memory: PeakMemory = field(default_factory=PeakMemory)
     verified: dict[str, Path] = field(default_factory=dict)
     """Folders by stage whose bytes were verified already; hashing them once is enough."""
+    recomputed: dict[str, str] = field(default_factory=dict)
+    """By stage that was forced although its artifact was there: what came of it."""
 
     @cached_property
     def snapshot(self) -> Snapshot:
@@ -160,21 +169,49 @@ class Workbench:
         return evaluate.load(self.folder("evaluation"))
 
     def folder(self, stage: str) -> Path:
-        """A finished stage's folder, with its bytes verified."""
+        """A finished stage's folder, with its bytes verified.
+
+        Raises:
+            ArtifactMissing: it was never made with this data, the declared options and those of
+                the run.
+        """
         if stage not in self.verified:
             version = self.chain.version(stage)
-            self.verified[stage] = self.store.get(self.spec.name, stage, version)
+            try:
+                self.verified[stage] = self.store.get(self.spec.name, stage, version)
+            except ArtifactMissing as missing:
+                raise self._missing(stage, missing) from None
         return self.verified[stage]
 
+    def _missing(self, stage: str, missing: ArtifactMissing) -> ArtifactMissing:
+        """The same error, with the run options that the artifact would have to be made with."""
+        if not self.options.declared:
+            return missing
+        given = ", ".join(f"{name}={value}" for name, value in self.options.declared.items())
+        return ArtifactMissing(
+            missing.found,
+            expected=f"the {stage} that the data and the declared options with {given} lead to",
+            remedy=f"materialize {self.spec.name}/{stage} for {self.dataset_version} with the run "
+            f"options {given}, too: in the same run, or first",
+            **missing.values,
+        )
+
     def make(self, stage: str, write: Callable[[Path], object]) -> Made:
-        """Publish what `write` leaves in a folder, unless it is there; one process at a time."""
-        version = self.chain.version(stage)
-        with self.registry.exclusive(f"{self.spec.name}/{stage}/{version}"):
-            present = self.store.find(self.spec.name, stage, version)
+        """Publish what `write` leaves in a folder, unless it is there; one process at a time.
+
+        By the run option force also where it is there, to be compared.
+        """
+        place = self.spec.name, stage, self.chain.version(stage)
+        with self.registry.exclusive("/".join(place)):
+            if self.options.force and self.store.folder(*place).is_dir():
+                again = recompute(self.store, *place, write)
+                self.recomputed[stage] = again.told
+                return Made(folder=self.store.folder(*place), reused=again.set_aside is None)
+            present = self.store.find(*place)
             if present is not None:
-                log.info("%s %s is there and verifies; nothing redone", stage, version[:12])
+                log.info("%s %s is there and verifies; nothing redone", stage, place[-1][:12])
                 self.verified[stage] = present
-            folder = present or self.store.publish(self.spec.name, stage, version, write)
+            folder = present or self.store.publish(*place, write)
         return Made(folder=folder, reused=present is not None)
 
     def record_verdict(

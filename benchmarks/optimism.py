@@ -6,7 +6,7 @@ Run `make demo` first.
 from assets.resources import PlumblineResource
 from pipelines.cli import DEMO_VERSION
 from pipelines.definitions import ROOT
-from pipelines.launch import prepare_home
+from pipelines.home import prepare_home
 from pipelines.loading import pipeline
 from plumbline.baselines import optimism
 from plumbline.summary import summary

@@ -4,7 +4,9 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +19,7 @@ from pipelines.commands.prove import prove
 from pipelines.commands.serve import serve
 from pipelines.commands.shared import pairs, told_plainly
 from pipelines.commands.trace import trace
+from pipelines.home import ROOT, default_home, prepare_home
 
 DEMO_VERSION = "nycflights13"
 DEMO_VERSIONS = {"flights": DEMO_VERSION, "fraud": "fraud_v3"}
@@ -27,21 +30,37 @@ DEMO_VERSIONS = {"flights": DEMO_VERSION, "fraud": "fraud_v3"}
 @click.pass_context
 def main(context: click.Context) -> None:
     """Turns a labelled SQL query into a tabular model you can defend."""
-    if context.invoked_subcommand in ("serve", "bundle"):
-        return  # they need neither Dagster nor a place of Plumbline's own
-    from pipelines.launch import prepare_home
-
-    prepare_home()
+    if context.invoked_subcommand in ("serve", "bundle", "predict"):
+        default_home()  # they start where Dagster is not installed
+    else:
+        prepare_home()
 
 
 @main.command()
 @click.argument("name")
 @click.option("--dataset-version", required=True, help="Name of the dataset version.")
 @click.option("--param", "parameters", multiple=True, help="k=v for a :k in the extract's SQL.")
-def run(name: str, dataset_version: str, parameters: tuple[str, ...]) -> None:
+@click.option(
+    "--option", "options", multiple=True, help="k=v, as network.max_epochs=20, for this run only."
+)
+@click.option("--force", is_flag=True, help="Compute again what is there, and compare.")
+@click.option(
+    "--full-leakage-proof", is_flag=True, help="Prove the baselines on every row, not on a sample."
+)
+def run(
+    name: str,
+    *,
+    dataset_version: str,
+    parameters: tuple[str, ...],
+    options: tuple[str, ...],
+    force: bool,
+    full_leakage_proof: bool,
+) -> None:
     """Freeze DATASET_VERSION of pipeline NAME, if it is new, and run every stage on it."""
+    switches = {"force": force, "full_leakage_proof": full_leakage_proof}
     with told_plainly():
-        _run(name, dataset_version, pairs(parameters))
+        given = {**switches, **pairs(options, "--option")}
+        _run(name, dataset_version, pairs(parameters), given)
 
 
 @main.command()
@@ -68,7 +87,6 @@ def show(name: str, dataset_version: str | None, as_json: bool) -> None:
 @click.option("--dataset-version", required=True, help="Name of the dataset version.")
 def verify(name: str, dataset_version: str) -> None:
     """Re-hash the stored snapshot and artifacts of NAME; exit code 1 if one is unsound."""
-    from pipelines.definitions import ROOT
     from pipelines.loading import pipeline
     from pipelines.screen import print_verified
     from plumbline.environment import store_location
@@ -108,7 +126,7 @@ def demo(name: str) -> None:
         loaded = fraud.load(server) if name == "fraud" else nycflights13.load(server)
         if not loaded:
             click.echo(f"the data of {name} is loaded already")
-        _run(name, DEMO_VERSIONS[name], {})
+        _run(name, DEMO_VERSIONS[name], {}, {})
         print_summary(summary(Registry.open(server), name, DEMO_VERSIONS[name]))
     click.echo("\nSee it in Dagster: make ui, then open Lineage.")
 
@@ -117,20 +135,21 @@ def demo(name: str) -> None:
 @click.option("--port", default=3000, show_default=True, help="Port of the webserver.")
 def ui(port: int) -> None:
     """Open Dagster on the workspace; Ctrl-C stops it."""
-    from pipelines.definitions import ROOT
-
     dagster = str(Path(sys.executable).with_name("dagster"))
     workspace = str(ROOT / "workspace.yaml")
     os.chdir(ROOT)
     os.execv(dagster, [dagster, "dev", "-w", workspace, "-p", str(port)])  # noqa: S606
 
 
-def _run(name: str, dataset_version: str, parameters: dict[str, str]) -> None:
+def _run(
+    name: str, dataset_version: str, parameters: dict[str, str], options: Mapping[str, Any]
+) -> None:
+    from assets.run_options import run_options
     from pipelines.launch import launch
     from pipelines.screen import show_progress
 
     show_progress()
-    outcome = launch(name, dataset_version, parameters)
+    outcome = launch(name, dataset_version, parameters, run_options(options))
     if outcome.interrupted:
         raise click.ClickException(
             "interrupted; what was finished is kept, and the same command goes on from there"

@@ -1,18 +1,17 @@
 """Run a pipeline's job in this process, on the instance that the UI shows."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
 
+from assets.run_options import RunOptions
 from assets.stage import partitions
-from pipelines.definitions import ROOT
+from pipelines.automation.runs import snapshot_config
+from pipelines.launchpad import options_config
 from pipelines.loading import job, pipeline
-from pipelines.schedule import snapshot_config
-from plumbline.environment import home
+from plumbline.versions import valid_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,24 +26,18 @@ class Outcome:
     """What failed or was found, one line each, in the order it happened."""
 
 
-def prepare_home() -> None:
-    """Default the environment to the project's own `.plumbline`, and link Dagster's settings."""
-    os.environ.setdefault("PLUMBLINE_HOME", str(ROOT / ".plumbline"))
-    dagster_home = Path(os.environ.setdefault("DAGSTER_HOME", str(home() / "dagster")))
-    dagster_home.mkdir(parents=True, exist_ok=True)
-    settings = dagster_home / "dagster.yaml"
-    if not settings.exists():
-        settings.unlink(missing_ok=True)  # a link whose target moved
-        settings.symlink_to(ROOT / "dagster.yaml")
-
-
-def launch(name: str, dataset_version: str, parameters: Mapping[str, str]) -> Outcome:
+def launch(
+    name: str, dataset_version: str, parameters: Mapping[str, str], options: RunOptions
+) -> Outcome:
     """Register the partition and run the pipeline's job for it.
 
     Raises:
-        PlumblineError: there is no such pipeline, or its files are not valid.
+        PlumblineError: there is no such pipeline, its files are not valid, it cannot be declared
+            with these options, or the dataset version's name is none.
     """
     spec = pipeline(name)
+    options.applied_to(spec)
+    valid_name(dataset_version)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(partitions(spec).name or "", [dataset_version])
         result = job(name).execute_in_process(
@@ -52,6 +45,7 @@ def launch(name: str, dataset_version: str, parameters: Mapping[str, str]) -> Ou
             partition_key=dataset_version,
             run_config={
                 **snapshot_config(spec, dict(parameters)),
+                **options_config(options),
                 # The terminal shows Plumbline's own lines; Dagster's stay in its event log.
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },

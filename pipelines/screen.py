@@ -3,13 +3,15 @@
 import logging
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 
 from plumbline.spec.metrics import METRICS
-from plumbline.verification import Verified
+
+if TYPE_CHECKING:
+    from plumbline.verification import Verified
 
 
 def show_progress() -> None:
@@ -42,7 +44,7 @@ def print_summary(facts: dict[str, Any]) -> None:
         screen.print(f"Champion {_champion(facts)}", markup=False)
 
 
-def print_verified(found: Sequence[Verified]) -> None:
+def print_verified(found: "Sequence[Verified]") -> None:
     grid = Table("stage", "status", "location", box=None, pad_edge=False)
     for stage in found:
         grid.add_row(stage.stage, stage.status, str(stage.location))

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import (
+    UnresolvedAssetJobDefinition,
+)
 from pydantic import BaseModel
 
 from assets.audit import audit_asset
@@ -20,10 +23,17 @@ from assets.release import release_asset
 from assets.search import search_asset
 from assets.snapshot import snapshot_asset
 from assets.split import split_asset
+from assets.stage import key
 from assets.training_features import training_features_asset
 from assets.version_diff import version_diff_asset
+from pipelines.automation.conditions import completed
+from pipelines.automation.freshness import kept_fresh
+from pipelines.automation.schedule import drill_schedule, schedule
+from pipelines.automation.sensor import source_sensor
+from pipelines.automation.staleness import standing_on
+from pipelines.launchpad import filled
+from pipelines.running import executor, run_tags
 from pipelines.scaffold import PipelineScaffolder
-from pipelines.schedule import drill_schedule, schedule
 from plumbline.spec import PipelineSpec
 
 
@@ -73,24 +83,37 @@ def pipeline_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
     job = dg.define_asset_job(
         name=spec.name,
         selection=dg.AssetSelection.assets(*(one.key for one in assets)),
-        description=spec.description or None,
-        tags={"pipeline": spec.name},
+        description=spec.description or f"Every stage of {spec.name}, for one dataset version.",
+        config=filled(spec),
+        tags=run_tags(spec),
+        executor_def=executor(spec),
     )
-    schedules = [schedule(spec, job)] if spec.schedule else []
-    run = dg.Definitions(assets=assets, jobs=[job], schedules=schedules)
-    return dg.Definitions.merge(run, drill_definitions(spec, root))
+    drill = drill_job(spec)
+    return dg.Definitions(
+        assets=with_rules(spec, [*assets, guard_drill_asset(spec, root)]),
+        jobs=[job, drill],
+        schedules=[
+            drill_schedule(spec, drill),
+            *([schedule(spec, root, job)] if spec.schedule else []),
+        ],
+        sensors=[source_sensor(spec, root, job)] if spec.sensor else [],
+    )
 
 
-def drill_definitions(spec: PipelineSpec, root: Path) -> dg.Definitions:
-    """The guard drill: a job of its own."""
-    asset = guard_drill_asset(spec, root)
-    job = dg.define_asset_job(
+def with_rules(spec: PipelineSpec, assets: list[dg.AssetsDefinition]) -> list[dg.AssetsDefinition]:
+    """The same assets, and when Dagster calls them stale, makes them, and finds them too old."""
+    return kept_fresh(spec, completed(spec, standing_on(assets)))
+
+
+def drill_job(spec: PipelineSpec) -> UnresolvedAssetJobDefinition:
+    """The guard drill, in a job of its own."""
+    return dg.define_asset_job(
         name=f"{spec.name}_guard_drill",
-        selection=dg.AssetSelection.assets(asset.key),
+        selection=dg.AssetSelection.assets(key(spec, "guard_drill")),
         description="Puts faults into copies of the data and sees that each guard fires.",
-        tags={"pipeline": spec.name},
+        tags=run_tags(spec),
+        executor_def=executor(spec),
     )
-    return dg.Definitions(assets=[asset], jobs=[job], schedules=[drill_schedule(spec, job)])
 
 
 def data_assets(spec: PipelineSpec, root: Path) -> list[dg.AssetsDefinition]:

@@ -6,6 +6,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -47,8 +48,12 @@ def installed(*distributions: str) -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
-        **{name: metadata.version(name) for name in distributions},
+        **{name: _version(name) for name in distributions},
     }
+
+
+# Each stage of each pipeline asks, and the answer is in a file that is parsed as an e-mail.
+_version = cache(metadata.version)
 
 
 def accelerator(root: Path = Path("/")) -> str:

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 import sqlalchemy as sa
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.exc import DBAPIError
 
 from plumbline.environment import home
 from plumbline.errors import DatabaseUnreachable
@@ -76,7 +77,13 @@ def postgres() -> Postgres:
         DatabaseUnreachable: `DATABASE_URL` is not the address of a PostgreSQL server.
     """
     url = os.environ.get("DATABASE_URL")
-    return Postgres(_libpq(url)) if url else Postgres(embedded(home() / "postgres"))
+    return _at(_libpq(url) if url else embedded(home() / "postgres"))
+
+
+@cache
+def _at(url: str) -> Postgres:
+    """One engine for an address: SQLAlchemy keeps with it what it has compiled."""
+    return Postgres(url)
 
 
 def embedded(folder: Path) -> str:
@@ -95,6 +102,24 @@ def embedded(folder: Path) -> str:
 def connection_lost(sqlstate: str | None) -> bool:
     """Whether an error of this SQLSTATE says that the connection is gone, not what was asked."""
     return sqlstate is None or sqlstate.startswith(_LOST)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether `error`, or what it was raised from, says that PostgreSQL is away or a connection
+    to it gone: the one kind of failure that goes by itself.
+
+    psycopg's errors are told apart by type and SQLSTATE, also inside SQLAlchemy's and ADBC's.
+    """
+    from adbc_driver_manager import OperationalError as AdbcError
+
+    match error:
+        case DatabaseUnreachable():
+            return True
+        case psycopg.OperationalError() | AdbcError():
+            return connection_lost(error.sqlstate)
+        case DBAPIError(orig=BaseException() as cause):
+            return is_passing(cause)
+    return error.__cause__ is not None and is_passing(error.__cause__)
 
 
 def _libpq(url: str) -> str:

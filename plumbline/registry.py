@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -40,9 +41,7 @@ class Registry:
         """
         with postgres.engine.connect() as connection:
             _migrate(connection)
-            tables = sa.MetaData(schema=SCHEMA)
-            tables.reflect(connection)
-        return cls(engine=postgres.engine, tables=tables)
+        return cls(engine=postgres.engine, tables=_tables(postgres.engine))
 
     def table(self, name: str) -> sa.Table:
         return self.tables.tables[f"{SCHEMA}.{name}"]
@@ -57,12 +56,12 @@ class Registry:
             RegistryError: a different row stands under this primary key.
         """
         table = self.table(name)
+        identity = {column.name: row[column.name] for column in table.primary_key}
         statement = insert(table).values(row).on_conflict_do_nothing().returning(sa.literal(1))
         with self.engine.begin() as connection:
             if connection.execute(statement).first() is not None:
                 return True
-        identity = {column.name: row[column.name] for column in table.primary_key}
-        present = self.one(name, **identity) or {}
+            present = next(iter(self._rows(connection, table, identity)), {})
         differing = [
             key for key, value in row.items() if key not in volatile and present.get(key) != value
         ]
@@ -93,11 +92,14 @@ class Registry:
 
     def rows(self, name: str, **match: Any) -> Sequence[Row]:
         """The rows whose columns equal `match`, oldest first."""
-        table = self.table(name)
+        with self.engine.connect() as connection:
+            return self._rows(connection, self.table(name), match)
+
+    @staticmethod
+    def _rows(connection: sa.Connection, table: sa.Table, match: Row) -> Sequence[Row]:
         moments = [column for column in table.columns if column.name.endswith("_at")]
         statement = sa.select(table).filter_by(**match).order_by(*moments, *table.primary_key)
-        with self.engine.connect() as connection:
-            return [dict(row._mapping) for row in connection.execute(statement)]
+        return [dict(row._mapping) for row in connection.execute(statement)]
 
     @contextmanager
     def exclusive(self, what: str) -> Iterator[None]:
@@ -118,6 +120,14 @@ class Registry:
                 with suppress(DBAPIError):
                     connection.scalar(sa.select(sa.func.pg_advisory_unlock(number)))
                     connection.rollback()
+
+
+@lru_cache(maxsize=8)
+def _tables(engine: sa.Engine) -> sa.MetaData:
+    """As the newest revision has them; read once, for every stage of a run opens the registry."""
+    tables = sa.MetaData(schema=SCHEMA)
+    tables.reflect(engine)
+    return tables
 
 
 def _migrate(connection: sa.Connection, revision: str = "head") -> None:

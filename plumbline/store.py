@@ -105,19 +105,26 @@ class ArtifactStore:
             StoreUnwritable: the store is read-only, full or not permitted.
         """
         final = self.folder(pipeline, stage, fingerprint)
-        with _storage_errors(self.root):
-            _sweep(final)
-            draft = final.with_name(f".{final.name}.{os.getpid()}.{uuid.uuid4().hex}")
-            draft.mkdir(parents=True)
+        with self.drafted(final, write) as draft:
+            rename_if_absent(draft, final)
+        return final
+
+    @contextmanager
+    def drafted(self, final: Path, write: Callable[[Path], object]) -> Iterator[Path]:
+        """What `write` leaves in a folder beside `final`, sealed; gone after the block unless
+        renamed. Raises StoreUnwritable, as `publish`.
+        """
+        draft = final.with_name(f".{final.name}.{os.getpid()}.{uuid.uuid4().hex}")
         try:
             with _storage_errors(self.root):
+                _sweep(final)
+                draft.mkdir(parents=True)
                 write(draft)
                 _seal(draft)
-                _rename_if_absent(draft, final)
+                yield draft
             shutil.rmtree(workplace(draft), ignore_errors=True)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-        return final
 
 
 def files_of(folder: Path) -> dict[str, str]:
@@ -128,7 +135,8 @@ def files_of(folder: Path) -> dict[str, str]:
         raise ArtifactCorrupt(
             f"{folder / MANIFEST} is not readable: {error}",
             expected="the list of files written at publication",
-            remedy="remove the folder and materialize the stage again",
+            remedy="materialize the stage again with the run option force, which puts the folder "
+            "aside",
         ) from error
 
 
@@ -157,7 +165,8 @@ def verify(folder: Path) -> None:
         raise ArtifactCorrupt(
             f"{folder} does not verify ({listed})",
             expected="the bytes that were published",
-            remedy="restore the folder from a backup, or remove it and materialize again",
+            remedy="restore the folder from a backup, or materialize it again with the run option "
+            "force, which puts the folder aside",
             problems=problems,
         )
 
@@ -192,7 +201,8 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
-def _rename_if_absent(draft: Path, final: Path) -> None:
+def rename_if_absent(draft: Path, final: Path) -> None:
+    """Give a sealed draft its name, unless another writer was first and what it left verifies."""
     try:
         draft.rename(final)
     except OSError as error:

@@ -10,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NewType
 
+from plumbline.errors import SpecError
+
 # Many times faster than the tokenizer, which reads every name and number of every module.
 _QUOTED_OR_COMMENT = re.compile(
     r'''(?P<quoted>"""(?:\\.|[^\\])*?"""|\'{3}(?:\\.|[^\\])*?\'{3}'''
@@ -19,6 +21,25 @@ _QUOTED_OR_COMMENT = re.compile(
 
 DatasetVersion = NewType("DatasetVersion", str)
 """A name the user chose, bound for ever to one digest over rows and columns."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
+
+
+def valid_name(name: str) -> DatasetVersion:
+    """A dataset version's name: a partition key, part of run keys, and an alias of bundles.
+
+    Raises:
+        SpecError: it could not be all of that.
+    """
+    if not _NAME.fullmatch(name) or ".." in name:
+        raise SpecError(
+            f"{name!r} is no name of a dataset version",
+            expected="letters, digits, underscores, hyphens and single dots, beginning with a "
+            "letter or digit, at most 100",
+            remedy="choose another name; a partition that was added under this one can be deleted",
+        )
+    return DatasetVersion(name)
+
 
 SplitVersion = NewType("SplitVersion", str)
 NormalizationVersion = NewType("NormalizationVersion", str)

@@ -122,6 +122,23 @@ def instance() -> Iterator["DagsterInstance"]:
         yield ephemeral
 
 
+@pytest.fixture(scope="module")
+def compiled_fast() -> Iterator[None]:
+    """JAX leaves out most optimizations: it compiles for seconds what runs for a tenth of one.
+
+    Not for tests that compare bits with those of another process.
+    """
+    if keras_backend() != "jax":
+        yield
+        return
+    import jax
+
+    jax.config.update("jax_disable_most_optimizations", True)
+    yield
+    jax.config.update("jax_disable_most_optimizations", False)
+    jax.clear_caches()  # what comes after is compiled anew
+
+
 @pytest.fixture(scope="session")
 def public_data(request: pytest.FixtureRequest) -> Path:
     """The folder of public data sets, which are not part of the repository."""

@@ -76,8 +76,12 @@ def run(
     dataset_version: str = "v1",
     parameters: dict[str, str] | None = None,
     selection: list[str] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> dg.ExecuteInProcessResult:
-    """Materialize the graph, or the stages in `selection`, in this process."""
+    """Materialize the graph, or the stages in `selection`, in this process.
+
+    options: those of the run, as in the launchpad.
+    """
     definitions = dg.Definitions.merge(
         pipeline_definitions(spec, root),
         dg.Definitions(
@@ -91,6 +95,9 @@ def run(
         instance=instance,
         partition_key=dataset_version,
         asset_selection=wanted,
-        run_config={"ops": {} if wanted and wanted[0].path[-1] != "snapshot" else config},
+        run_config={
+            "ops": {} if wanted and wanted[0].path[-1] != "snapshot" else config,
+            "resources": {"plumbline": {"config": {"run_options": options or {}}}},
+        },
         raise_on_error=False,
     )

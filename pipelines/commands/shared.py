@@ -36,14 +36,12 @@ class BundlePath(click.ParamType):
         path = Path(value)
         if "@" not in str(value) or path.exists():
             return path
-        from pipelines.launch import prepare_home
         from plumbline.environment import store_location
         from plumbline.postgres import postgres
         from plumbline.promotion.aliases import bundle_location
         from plumbline.registry import Registry
         from plumbline.store import ArtifactStore
 
-        prepare_home()
         with told_plainly():
             store = ArtifactStore.at(store_location())
             return bundle_location(Registry.open(postgres()), str(value), store)

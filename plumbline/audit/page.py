@@ -8,15 +8,11 @@ from typing import TYPE_CHECKING, Any
 from plumbline.audit.drawing import WIDTH, picture, printable, series_names
 from plumbline.audit.examination import Audit
 from plumbline.audit.findings import CHECKS, Finding
-from plumbline.audit.profile import ColumnProfile
 from plumbline.audit.tallies import DISTINCT, Distinct
 from plumbline.spec import PipelineSpec
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-
-PICTURES = 24
-"""Features in the one picture for Dagster's UI, at most (count)."""
 
 _SCORES = {
     "binary": "AUC",
@@ -35,26 +31,6 @@ def html(audit: Audit, facts: dict[str, Any], spec: PipelineSpec) -> str:
 def markdown(audit: Audit, facts: dict[str, Any], spec: PipelineSpec) -> str:
     """Findings and columns as Markdown."""
     return _environment().get_template("page.md").render(**_content(audit, facts, spec))
-
-
-def overview(audit: Audit) -> str:
-    """Histograms by side of the most telling features as one SVG picture; empty without any."""
-    shown = _most_telling(audit)
-    if not shown:
-        return ""
-    return (
-        _environment()
-        .get_template("overview.svg")
-        .render(features=shown, picture=picture, width=WIDTH, sides=_series(audit)[0])
-    )
-
-
-def _most_telling(audit: Audit) -> list[ColumnProfile]:
-    """Features with findings first, then those that say most about the label."""
-    named = {finding.column for finding in audit.findings}
-    features = [column for column in audit.profile.features if column.histogram]
-    features.sort(key=lambda c: (c.name not in named, -(c.skill.z if c.skill else 0.0)))
-    return features[:PICTURES]
 
 
 def _series(audit: Audit) -> tuple[list[str], list[str]]:
@@ -125,7 +101,7 @@ def _environment() -> "Environment":
 
     made = Environment(
         loader=PackageLoader("plumbline.audit", "."),
-        autoescape=select_autoescape(["html", "svg"]),
+        autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

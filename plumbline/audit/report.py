@@ -15,7 +15,7 @@ from plumbline.spec import PipelineSpec
 from plumbline.split.split import Split
 
 FINDINGS, PROFILE = "findings.json", "profile.json"
-PAGE, TEXT, OVERVIEW = "audit.html", "audit.md", "histograms.svg"
+PAGE, TEXT = "audit.html", "audit.md"
 
 _NOT_RECORDED = ("rows",)
 """Fields of a finding that its row in the registry does not hold."""
@@ -64,7 +64,6 @@ def build(
     _write(folder / FINDINGS, found)
     _write(folder / PROFILE, facts)
     (folder / PAGE).write_text(page.html(audit, facts, spec), "utf-8")
-    (folder / OVERVIEW).write_text(page.overview(audit), "utf-8")
     (folder / TEXT).write_text(page.markdown(audit, facts, spec), "utf-8")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from plumbline.evaluation import decisions, figures
+from plumbline.evaluation import decisions
 from plumbline.evaluation.candidates import Candidate, val_scores
 from plumbline.evaluation.comparison import Decision, deciding
 from plumbline.evaluation.judging import Demands, Judging
@@ -27,7 +27,7 @@ from plumbline.split.split import Split
 
 log = logging.getLogger(__name__)
 
-EVALUATION, TEST_SCORES, FIGURES = "evaluation.json", "test_scores.parquet", "figures"
+EVALUATION, TEST_SCORES = "evaluation.json", "test_scores.parquet"
 LABEL = "label"
 """Column of test_scores.parquet beside one per candidate."""
 
@@ -75,7 +75,7 @@ def build(  # noqa: PLR0917
     demands: Demands = Demands(),  # noqa: B008
     decision: DecisionSpec = DecisionSpec(),  # noqa: B008
 ) -> None:
-    """Evaluate, and write evaluation.json, test_scores.parquet and the figures.
+    """Evaluate, and write evaluation.json and test_scores.parquet.
 
     Calibration, thresholds, conformal margins, the best baseline, slices and what a network has
     to gain are chosen on val. Metrics of val are those of raw scores, metrics of test those of
@@ -125,13 +125,22 @@ def build(  # noqa: PLR0917
         "confidence": options.confidence,
         "rows": {"val": len(val.labels), "test": len(test.labels)},
     }
-    calibrated_val = decisions.calibrated(made, {one.kind: raw[one.kind] for one in candidates})
-    _write(record, replace(val, scores=calibrated_val), test, opened.coding.classes, folder)
+    _write(record, test, folder)
 
 
 def load(folder: Path) -> Evaluation:
     """The evaluation that `build` wrote."""
     return Evaluation(**json.loads((folder / EVALUATION).read_text("utf-8")), folder=folder)
+
+
+def test_scores(folder: Path) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Labels of the test rows, and every candidate's calibrated scores of them by kind.
+
+    Shapes (n,), or (n, classes or labels).
+    """
+    table = pq.read_table(folder / TEST_SCORES)
+    found = {name: _values(table[name]) for name in table.column_names}
+    return found.pop(LABEL), found
 
 
 def rows(evaluation: Evaluation) -> Iterator[dict[str, Any]]:
@@ -203,19 +212,13 @@ def _record(metrics: Mapping[str, Interval]) -> dict[str, dict[str, float]]:
     return {name: asdict(one) for name, one in metrics.items()}
 
 
-def _write(
-    record: dict[str, Any], val: Side, test: Side, classes: Sequence[str], folder: Path
-) -> None:
-    """val, test: with calibrated scores."""
+def _write(record: dict[str, Any], test: Side, folder: Path) -> None:
+    """test: with calibrated scores."""
     text = json.dumps(record, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / EVALUATION).write_text(text, "utf-8")
     columns = {LABEL: test.labels, **test.scores}
     table = pa.table({name: _column(values) for name, values in columns.items()})
     pq.write_table(table, folder / TEST_SCORES, compression="zstd")
-    (folder / FIGURES).mkdir()
-    drawn = figures.of_evaluation(record, test, classes) | figures.of_decision(record, val)
-    for name, png in drawn.items():
-        (folder / FIGURES / f"{name}.png").write_bytes(png)
 
 
 def _column(values: np.ndarray) -> pa.Array:
@@ -223,3 +226,11 @@ def _column(values: np.ndarray) -> pa.Array:
     if values.ndim == 1:
         return pa.array(values)
     return pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), values.shape[1])
+
+
+def _values(column: pa.ChunkedArray) -> np.ndarray:
+    """What `_column` was made of."""
+    if not pa.types.is_fixed_size_list(column.type):
+        return column.to_numpy()
+    lists: Any = column.combine_chunks()
+    return lists.flatten().to_numpy().reshape(-1, column.type.list_size)

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from plumbline.errors import ExtractError
+from plumbline.extract import column_lineage
+from plumbline.extract.column_lineage import ColumnLineage
 from plumbline.extract.digest import Content, Digester, blocks, content_of_snapshot
 from plumbline.extract.features import classify
 from plumbline.extract.ordering import ordered
@@ -37,7 +39,7 @@ def extract(
         KeyViolation, LabelViolation, ExtractError: the rows break the extract's contract.
         DatabaseUnreachable: no connection, or it was lost on the way.
     """
-    columns, statement = _prepared(spec, query, postgres)
+    columns, statement, lineage = _prepared(spec, query, postgres)
     log.info("%s: reading %s from %s", spec.name, query.file, postgres.place)
     with reading(statement, columns, query, postgres, spec.source.key) as source:
         content = _write(folder / DATA, source, columns, spec)
@@ -57,20 +59,23 @@ def extract(
         folder=folder,
     )
     snapshot.save_record()
+    lineage.save(folder)
     _require_readable(snapshot, content)
     return snapshot
 
 
 def _prepared(
     spec: PipelineSpec, query: Query, postgres: Postgres
-) -> tuple[tuple[SourceColumn, ...], str]:
+) -> tuple[tuple[SourceColumn, ...], str, ColumnLineage]:
     with postgres.connect(client_encoding="UTF8") as connection:
         connection.read_only = True
         columns = describe(query, spec.source, connection)
         # Before a row is read, for the version's name would be bound to a wrong query.
         classify([one for column in columns for one in _stored(column)], spec)
         require_exact_key(columns, spec.source.key, query.file)
-        return columns, ordered(query, columns, spec.source.key, connection)
+        tables = column_lineage.known_tables(query, connection)
+        lineage = column_lineage.trace(query, [column.name for column in columns], tables)
+        return columns, ordered(query, columns, spec.source.key, connection), lineage
 
 
 def _write(

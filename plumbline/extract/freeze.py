@@ -1,6 +1,7 @@
 """Freeze: bind the name of a dataset version, for ever, to the rows a query returns now."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from plumbline.versions import fingerprint
 
 log = logging.getLogger(__name__)
 
-_TABLE = "dataset_versions"
+TABLE = "dataset_versions"
 _SOURCE_CHANGED = (
     "the source no longer reproduces",
     "restore the snapshot's folder from a backup, or freeze the rows of today under a new name",
@@ -56,13 +57,13 @@ def freeze(
         ExtractError, SpecError, DatabaseUnreachable: see `extract`. Nothing is bound then.
     """
     with registry.exclusive(f"snapshot/{spec.name}/{dataset_version}"):
-        row = registry.one(_TABLE, pipeline=spec.name, dataset_version=dataset_version)
+        row = registry.one(TABLE, pipeline=spec.name, dataset_version=dataset_version)
         if row is not None:
-            _require_same_question(row, query, spec)
+            require_same_question(row, query, spec)
         present = _find(spec.name, dataset_version, store)
         if present is not None:
             log.info("%s: %s is there and verifies; nothing read", spec.name, dataset_version)
-            _require_same_question(_row(present), query, spec)
+            require_same_question(_row(present), query, spec)
             snapshot = present
         else:
             snapshot = _publish(
@@ -83,11 +84,11 @@ def find_snapshot(
         VersionConflict: the store holds other rows than the registry says.
     """
     folder = store.get(pipeline, "snapshot", snapshot_address(pipeline, dataset_version))
-    row = registry.one(_TABLE, pipeline=pipeline, dataset_version=dataset_version)
+    row = registry.one(TABLE, pipeline=pipeline, dataset_version=dataset_version)
     if row is None:
         raise ArtifactMissing(
             f"{folder} is not in the registry",
-            expected=f"a row for {pipeline} {dataset_version} in {_TABLE}",
+            expected=f"a row for {pipeline} {dataset_version} in {TABLE}",
             remedy=f"materialize {pipeline}/snapshot for this dataset version again",
         )
     snapshot = Snapshot.load(folder)
@@ -98,7 +99,7 @@ def find_snapshot(
 def previous_version(pipeline: str, dataset_version: str, registry: Registry) -> Row | None:
     """The registry's row of the dataset version that was frozen just before this one."""
     previous = None
-    for row in registry.rows(_TABLE, pipeline=pipeline):
+    for row in registry.rows(TABLE, pipeline=pipeline):
         if row["dataset_version"] == dataset_version:
             return previous
         previous = row
@@ -119,18 +120,27 @@ def _publish(
     store: ArtifactStore,
     row: Row | None,
 ) -> Snapshot:
+    address = snapshot_address(spec.name, dataset_version)
+    write = drawing(spec, dataset_version, query, postgres=postgres, row=row)
+    return Snapshot.load(store.publish(spec.name, "snapshot", address, write))
+
+
+def drawing(
+    spec: PipelineSpec, dataset_version: str, query: Query, *, postgres: Postgres, row: Row | None
+) -> Callable[[Path], None]:
+    """What fills a folder with today's rows; raises VersionConflict if they are not `row`'s."""
+
     def write(folder: Path) -> None:
         drawn = extract(folder, spec, dataset_version, query, postgres)
         if row is not None:
             _require_same_rows(row, drawn, _SOURCE_CHANGED)
 
-    address = snapshot_address(spec.name, dataset_version)
-    return Snapshot.load(store.publish(spec.name, "snapshot", address, write))
+    return write
 
 
 def _record(snapshot: Snapshot, row: Row | None, registry: Registry) -> None:
     if row is None:
-        registry.record(_TABLE, **_row(snapshot))
+        registry.record(TABLE, **_row(snapshot))
     else:
         _require_same_rows(row, snapshot, _STORE_SWAPPED)
 
@@ -152,7 +162,7 @@ def _row(snapshot: Snapshot) -> Row:
     }
 
 
-def _require_same_question(bound: Row, query: Query, spec: PipelineSpec) -> None:
+def require_same_question(bound: Row, query: Query, spec: PipelineSpec) -> None:
     """Raises VersionConflict where query, parameters, names, key or label are not as frozen."""
     differing = [
         *_different_text(bound["query"], query),

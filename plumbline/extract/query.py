@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import sqlglot
@@ -63,14 +63,7 @@ class Query:
 
     def tables(self) -> tuple[str, ...]:
         """The tables that are read, named as in the query; none if sqlglot cannot parse it."""
-        try:
-            scopes = traverse_scope(sqlglot.parse_one(self.text, dialect="postgres"))
-        except SqlglotError:
-            return ()
-        sources = [source for scope in scopes for source in scope.sources.values()]
-        tables = [source for source in sources if isinstance(source, exp.Table)]
-        named = [table for table in tables if isinstance(table.this, exp.Identifier)]
-        return tuple(sorted({".".join(filter(None, (t.db, t.name))) for t in named}))
+        return _tables(self.text)
 
     def _pieces(self, connection: AdaptContext | None) -> Iterator[tuple[int, str]]:
         """The bound statement in pieces, each with its offset in the file."""
@@ -127,6 +120,18 @@ def query_file(path: Path, parameters: Mapping[str, str]) -> Query:
 
 def _asks_for(query: Query, name: str) -> bool:
     return any(placeholder.name == name for placeholder in query.placeholders)
+
+
+@lru_cache(maxsize=256)
+def _tables(text: str) -> tuple[str, ...]:
+    try:
+        scopes = traverse_scope(sqlglot.parse_one(text, dialect="postgres"))
+    except SqlglotError:
+        return ()
+    sources = [source for scope in scopes for source in scope.sources.values()]
+    tables = [source for source in sources if isinstance(source, exp.Table)]
+    named = [table for table in tables if isinstance(table.this, exp.Identifier)]
+    return tuple(sorted({".".join(filter(None, (t.db, t.name))) for t in named}))
 
 
 def source_tables(spec: PipelineSpec, root: Path) -> tuple[str, ...]:

@@ -44,8 +44,8 @@ def told(found: Sequence[Beyond]) -> str:
     names = ", ".join(f"{one.feature} ({one.largest:.4g})" for one in found[:NAMED])
     rest = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     return (
-        f"training values come out beyond {LIMIT:g} in size in {names}{rest}; bound or take the "
-        "logarithm of such columns in the SQL, or set normalization.method to quantile"
+        f"training values come out beyond {LIMIT:g} in size in {names}{rest}. To fix: bound or "
+        "take the logarithm of such columns in the SQL, or set normalization.method to quantile"
     )
 
 

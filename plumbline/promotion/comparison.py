@@ -12,7 +12,7 @@ import numpy as np
 from plumbline.errors import NotComparable, SplitError
 from plumbline.evaluation.sides import Side
 from plumbline.evaluation.significance import Reading
-from plumbline.promotion import figure, rule, sample
+from plumbline.promotion import rule, sample
 from plumbline.promotion.field import Field, Place, field, floor
 from plumbline.promotion.sample import Sample
 from plumbline.registry import Row
@@ -22,7 +22,7 @@ from plumbline.versions import fingerprint
 log = logging.getLogger(__name__)
 
 STAGE = "promotion"
-RECORD, FIGURE = "comparison.json", "difference.png"
+RECORD = "comparison.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +114,6 @@ def _make(place: Place, ready: Field, versions: Mapping[str, Any], folder: Path)
     try:
         side = sample.side(opened, ready.entrants, place.spec)
         record["judged"] = asdict(_judged(place, ready, side, versions["version"]))
-        (folder / FIGURE).write_bytes(figure.difference(record["judged"]))
     except (NotComparable, SplitError) as error:
         # The rows have been read: kept like any other result, so that they are not read again.
         record["refused"] = str(error)

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from plumbline.evaluation.figures.style import DASHED, GREY, INK, colour, dress, figure, png
+from plumbline.evaluation.figures.style import (
+    DASHED,
+    GREY,
+    INK,
+    colour,
+    dress,
+    figure,
+    png,
+    rows_down,
+    whisker,
+)
 from plumbline.promotion.rule import TITLES
 from plumbline.spec.metrics import METRICS
 
@@ -14,20 +24,20 @@ def difference(judged: Mapping[str, Any]) -> bytes:
     judged: as `rule.Judged`.
     """
     found, metric = judged["differences"], METRICS[judged["metric"]]
-    drawn = figure(1.4 + 0.45 * len(found))
+    drawn = figure(
+        0.7 + 0.45 * len(found),
+        f"What the new bundle gains in {metric.title}",
+        f"{100 * judged['confidence']:.4g} % intervals. Dashed: what the whole interval has to lie "
+        "above; blue where it does.",
+    )
     axes = drawn.subplots()
     axes.axvline(0, color=GREY, linewidth=1)
     for place, one in enumerate(found.values()):
         hue = colour("network") if one["wins"] else INK
-        axes.plot([one["low"], one["high"]], [place, place], color=hue, linewidth=2)
-        axes.plot(one["value"], place, marker="o", markersize=6.5, color=hue)
+        whisker(axes, one, place, hue)
         ends = [one["needed"]] * 2
         axes.plot(ends, [place - 0.35, place + 0.35], color=hue, linestyle=DASHED, linewidth=1.2)
-    axes.set_yticks(range(len(found)), [f"over {TITLES[name]}" for name in found])
-    axes.set_ylim(len(found) - 0.5, -0.5)
+    rows_down(axes, [f"over {TITLES[name]}" for name in found])
     axes.margins(x=0.1)
-    confidence = f"{100 * judged['confidence']:.4g} %"
-    title = f"What the new bundle gains in {metric.title}, with {confidence} intervals"
-    dress(axes, title=title, grid="x")
-    axes.set_xlabel("dashed: what the whole interval has to lie above", fontsize=9, color=INK)
+    dress(axes, x=f"Gain in {metric.title}", grid="x")
     return png(drawn)

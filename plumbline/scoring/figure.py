@@ -9,12 +9,27 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from plumbline.decision.decision import Decision
-from plumbline.evaluation.figures.style import DASHED, GREY, INK, beside, dress, figure, png, short
+from plumbline.evaluation.figures.style import (
+    COLOURS,
+    DASHED,
+    INK,
+    beside,
+    counted,
+    dress,
+    figure,
+    png,
+    rows_down,
+    short,
+)
 
-COLOUR = "#0072b2"
+_COLOUR = COLOURS["network"]
 _MOST = 12
 """Classes that are drawn; the rarer ones are drawn together."""
 _BINS = 50
+_NAMES = {
+    "score": "Probability of a positive, as released",
+    "predicted": "Predicted, in units of the label",
+}
 
 
 def of_predictions(path: Path, decision: Decision) -> bytes:
@@ -26,14 +41,17 @@ def of_predictions(path: Path, decision: Decision) -> bytes:
 
 
 def _numbers(counts: np.ndarray, edges: np.ndarray, name: str, threshold: float | None) -> bytes:
-    drawn = figure(2.8)
+    told = "How often each answer is given."
+    if threshold is not None:
+        told += f" Rows at or right of the threshold of {threshold:.4g} count as positive."
+    drawn = figure(2.6, f"{counts.sum():,} predictions", told)
     axes = drawn.subplots()
-    axes.stairs(counts, edges, fill=True, color=COLOUR)
+    axes.stairs(counts, edges, fill=True, color=_COLOUR)
     if threshold is not None:
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=DASHED)
-        beside(axes, threshold, 0.95 * axes.get_ylim()[1], f"threshold {threshold:.3f}")
-    axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-    dress(axes, title=f"{counts.sum():,} predictions", x=name.capitalize(), y="Rows")
+        beside(axes, threshold, 0.95 * axes.get_ylim()[1], "threshold")
+    counted(axes.yaxis)
+    dress(axes, x=_NAMES[name], y="Rows")
     return png(drawn)
 
 
@@ -41,18 +59,20 @@ def _classes(counts: Counter[str], rows: int) -> bytes:
     shown = dict(counts.most_common(_MOST))
     if others := sum(counts.values()) - sum(shown.values()):
         shown["others"] = others
-    drawn = figure(1.2 + 0.28 * len(shown))
+    drawn = figure(
+        0.7 + 0.28 * len(shown),
+        f"{rows:,} predictions",
+        "How often each class or label is given; of several labels a row may have none or more.",
+    )
     axes: Any = drawn.subplots()
     places = range(len(shown))
-    axes.barh(places, list(shown.values()), height=0.65, color=COLOUR)
+    axes.barh(places, list(shown.values()), height=0.65, color=_COLOUR)
     for place, count in zip(places, shown.values(), strict=True):
         beside(axes, count, place, f"{count:,} ({count / max(rows, 1):.1%})")
-    axes.set_yticks(places, [short(name) for name in shown])
-    axes.invert_yaxis()
+    rows_down(axes, [short(name) for name in shown])
     axes.set_xlim(right=1.25 * max([1, *shown.values()]))
-    axes.spines["left"].set_color(GREY)
-    axes.xaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-    dress(axes, title=f"{rows:,} predictions", x="Rows", grid="x")
+    counted(axes.xaxis)
+    dress(axes, x="Rows", grid="x")
     return png(drawn)
 
 

@@ -6,6 +6,7 @@ owners and schedules are part of none.
 """
 
 from plumbline.spec.audit import AuditSpec, Expectation, Severity
+from plumbline.spec.automation import FreshnessSpec, ScheduleSpec, SensorSpec, version_name
 from plumbline.spec.auxiliary import AuxiliarySpec
 from plumbline.spec.decision import ConformalSpec, DecisionSpec, ThresholdSpec
 from plumbline.spec.evaluation import EvaluationSpec
@@ -13,6 +14,7 @@ from plumbline.spec.network import BatchPhase, NetworkSpec
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
 from plumbline.spec.promotion import PromotionSpec
+from plumbline.spec.run import RunSpec
 from plumbline.spec.search import Range, SearchSpec
 from plumbline.spec.source import FeatureKind, ImageSpec, SourceSpec, Task
 from plumbline.spec.splits import (
@@ -30,7 +32,6 @@ from plumbline.spec.stages import (
     GateSpec,
     NormalizationSpec,
     ReleaseSpec,
-    ScheduleSpec,
     TrainingFeaturesSpec,
 )
 from plumbline.spec.verdict import VerdictSpec
@@ -47,6 +48,7 @@ __all__ = [
     "Expectation",
     "FeatureKind",
     "Fraction",
+    "FreshnessSpec",
     "GateSpec",
     "HashSplit",
     "Identifier",
@@ -59,9 +61,11 @@ __all__ = [
     "QualifiedName",
     "Range",
     "ReleaseSpec",
+    "RunSpec",
     "Scalar",
     "ScheduleSpec",
     "SearchSpec",
+    "SensorSpec",
     "Severity",
     "Shares",
     "SourceSpec",
@@ -74,4 +78,5 @@ __all__ = [
     "TrainingFeaturesSpec",
     "VerdictSpec",
     "utc",
+    "version_name",
 ]

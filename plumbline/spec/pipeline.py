@@ -12,6 +12,7 @@ from pydantic import (
 )
 
 from plumbline.spec.audit import AuditSpec
+from plumbline.spec.automation import FreshnessSpec, ScheduleSpec, SensorSpec
 from plumbline.spec.auxiliary import misplaced
 from plumbline.spec.decision import DecisionSpec, undecided
 from plumbline.spec.evaluation import EvaluationSpec, unsuited
@@ -20,6 +21,7 @@ from plumbline.spec.metrics import METRICS, OF_TASK
 from plumbline.spec.network import NetworkSpec
 from plumbline.spec.options import Identifier, Options
 from plumbline.spec.promotion import PromotionSpec
+from plumbline.spec.run import RunSpec
 from plumbline.spec.source import SourceSpec
 from plumbline.spec.splits import HashSplit, SplitSpec, StratifiedSplit, TemporalSplit
 from plumbline.spec.stages import (
@@ -27,7 +29,6 @@ from plumbline.spec.stages import (
     GateSpec,
     NormalizationSpec,
     ReleaseSpec,
-    ScheduleSpec,
     TrainingFeaturesSpec,
 )
 from plumbline.spec.tasks import disagreement
@@ -64,8 +65,16 @@ class PipelineSpec(Options):
     decision: DecisionSpec = DecisionSpec()
     release: ReleaseSpec = ReleaseSpec()
     promotion: PromotionSpec = PromotionSpec()
+    run: RunSpec = RunSpec()
     schedule: ScheduleSpec | None = None
     """Leave out for no schedule."""
+    sensor: SensorSpec | None = None
+    """Leave out for no new version when the source changes."""
+    complete_versions: bool = False
+    """Whether Dagster's daemon makes what a frozen version lacks, such as the stages after the
+    one in which a machine went down. What failed is left to people."""
+    freshness: FreshnessSpec | None = None
+    """Leave out to let releases grow as old as they like."""
 
     @field_validator("split")
     @classmethod

@@ -51,8 +51,7 @@ class SourceSpec(Options):
     """The label's value that counts as 1. Needed unless the label is boolean or 0/1."""
 
     task: Task = "binary"
-    """What kind of prediction. Every task has baselines, a gate and a network; binary also has an
-    evaluation and a release."""
+    """What kind of prediction."""
 
     classes: list[Scalar] = []
     """The label's values, all of them; another one is refused. Empty: those that occur."""
@@ -80,6 +79,11 @@ class SourceSpec(Options):
     vectors: dict[str, list[str]] = {}
     """Names of the elements of an array or vector column, which become columns of their own.
     Without: the column's name with _1, _2, ... as PostgreSQL counts."""
+
+    watermarks: dict[str, str] = {}
+    """How far a table is, by the table's name as in the SQL: a column that only grows, whose
+    maximum is read, or a SQL file (sql/...) that returns one value. A table that is not named
+    here is watched by PostgreSQL's own counters of changes."""
 
     on_schema_change: Literal["error", "warn"] = "error"
     """What to do when a column vanished or changed its type since the previous dataset version."""

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
+from plumbline.spec.options import Fraction, Options, QualifiedName
 
 
 class NormalizationSpec(Options):
@@ -88,16 +88,3 @@ class ReleaseSpec(Options):
     """Record the winner as this pipeline's current model."""
     golden_rows: int = Field(default=64, ge=1, le=10_000)
     """Raw rows stored with their expected outputs and checked on every load (count)."""
-
-
-class ScheduleSpec(Options):
-    """When a new dataset version is frozen and run. Off until switched on in the UI."""
-
-    cron: str = "0 3 * * *"
-    """Five-field cron expression."""
-    timezone: str = "UTC"
-    """IANA name of the time zone of the cron expression."""
-    version: str = "{name}_{date}"
-    """Name of the new dataset version; {name} and {date} (YYYY_MM_DD) are filled in."""
-    parameters: dict[Identifier, Scalar] = {}
-    """Parameter values of scheduled runs; {date} (YYYY-MM-DD) is filled in."""

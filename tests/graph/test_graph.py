@@ -46,6 +46,34 @@ def test_every_materialization_names_its_dataset_and_normalization(first, stage)
     assert recorded[stage].tags["dagster/data_version"] == metadata["data_version"].value
 
 
+def test_a_prediction_is_followed_back_to_the_source(first):
+    recorded = _materializations(first)
+    reached, todo = set(), [("visits/predictions", "score")]
+    while todo:
+        key, column = todo.pop()
+        reached.add(key)
+        made = recorded.get(key.partition("/")[2]) if key.startswith("visits/") else None
+        lineage = made.metadata.get("dagster/column_lineage") if made else None
+        deps = lineage.value.deps_by_column[column] if lineage else []
+        todo += [(one.asset_key.to_user_string(), one.column_name) for one in deps]
+    assert {"visits/release", "visits/evaluation", "visits/normalization"} <= reached
+    assert {"visits/snapshot", "public/visits"} <= reached
+
+
+@pytest.mark.parametrize("stage", ALL)
+def test_every_materialization_says_rows_and_memory_and_agrees(first, stage):
+    metadata = _materializations(first)[stage].metadata
+    withheld = "status" in metadata and metadata["status"].value == "withheld"
+    assert withheld == (metadata["dagster/row_count"].value == 0)
+    assert metadata["peak_memory_mib"].value > 100
+    agreed = [
+        one.passed
+        for one in first.get_asset_check_evaluations()
+        if one.asset_key.path[-1] == stage and one.check_name == "versions_agree"
+    ]
+    assert agreed == ([] if stage == "snapshot" else [True])
+
+
 def test_pictures_are_inline(first):
     recorded = _materializations(first)
     shown = {
@@ -100,8 +128,10 @@ def test_all_ways_to_a_score_agree(first, project, tmp_path):
     require_chain_parity(PlumblineResource().open(small_spec(), project, "v1"), tmp_path)
 
 
-def test_a_second_run_redoes_nothing(first, project, instance, module_postgres):
-    again = run(small_spec(), project, instance)
+def test_a_second_run_redoes_nothing_whatever_the_description(
+    first, project, instance, module_postgres
+):
+    again = run(small_spec(description="other words", owners=["a@b.org"]), project, instance)
     assert again.success
     assert {
         stage: m.metadata["reused"].value for stage, m in _materializations(again).items()
@@ -122,11 +152,6 @@ def test_an_option_of_the_gate_redoes_from_the_gate_on(first, project, instance)
     assert recorded["baseline_gate"].metadata["decision"].value == "CLOSED"
     assert recorded["network"].metadata["status"].value == "withheld"
     assert recorded["evaluation"].metadata["decision"].value == "BASELINE"
-
-
-def test_a_description_redoes_nothing(first, project, instance):
-    result = run(small_spec(description="other words", owners=["a@b.org"]), project, instance)
-    assert all(m.metadata["reused"].value for m in _materializations(result).values())
 
 
 def test_a_stage_without_its_inputs_says_which_one_is_missing(first, project, instance):

@@ -23,6 +23,11 @@ STAGES = [
     *("network", "network_seeds", "evaluation", "release", "promotion", "predictions"),
 ]
 
+UP_TO_THE_NETWORK = [
+    *("snapshot", "split", "normalization", "floor", "random_forest", "xgboost"),
+    *("baseline_gate", "network"),
+]
+
 SOURCES: dict[str, dict[str, Any]] = {
     "regression": {"label": "amount", "task": "regression", "drop": ["side", "customer", "bought"]},
     "multiclass": {"label": "side", "task": "multiclass", "drop": ["customer", "bought"]},
@@ -108,11 +113,15 @@ def test_a_gate_that_closes_withholds_the_network(project, instance, module_post
     sufficient = declared("regression", baselines=both)
     gate = {"network": "never", "reason": "too dear", "author": "ada@example.org"}
     refused = declared("multiclass", gate={**gate, "max_network_cost": 1e-9})
-    for spec, told in (
-        (sufficient, "already meets sufficient_score 1000 (val RMSE"),
-        (refused, "ada@example.org declared network: never (too dear); the rules say CLOSED"),
+    for spec, told, selection in (
+        (sufficient, "already meets sufficient_score 1000 (val RMSE", None),
+        (
+            refused,
+            "ada@example.org declared network: never (too dear); the rules say CLOSED",
+            UP_TO_THE_NETWORK,
+        ),
     ):
-        result = run(spec, project, instance)
+        result = run(spec, project, instance, selection=selection)
         assert result.success
         recorded = materializations(result)
         assert recorded["network"].metadata["status"].value == "withheld"
@@ -130,7 +139,7 @@ def test_the_training_is_recorded_with_its_weights(project, instance):
     spec = declared(
         "multiclass", network={"widths": [4], "max_epochs": 1, "class_weights": "balanced"}
     )
-    result = run(spec, project, instance)
+    result = run(spec, project, instance, selection=UP_TO_THE_NETWORK)
     assert result.success
     recorded = materializations(result)["network"].metadata
     folder = Path(str(recorded["artifact"].value))
@@ -144,7 +153,8 @@ def test_the_training_is_recorded_with_its_weights(project, instance):
 def test_several_labels_are_told_on_every_side_and_are_no_features(
     project, instance, module_postgres
 ):
-    recorded = materializations(run(declared("multilabel"), project, instance))
+    stages = ["snapshot", "split", "normalization"]
+    recorded = materializations(run(declared("multilabel"), project, instance, selection=stages))
     split = recorded["split"].metadata
     assert "member" in str(split["labels"].value)
     (row,) = Registry.open(module_postgres).rows("normalization_params", pipeline="multilabel")
@@ -179,7 +189,7 @@ def test_the_elements_of_an_array_are_labels(project, instance):
     spec = small_spec(
         name="tagged", training_features=None, audit={"accept": accepted}, source=source
     )
-    result = run(spec, project, instance)
+    result = run(spec, project, instance, selection=UP_TO_THE_NETWORK)
     assert result.success
     network = materializations(result)["network"].metadata
     assert "is_member" in str(network["classes"].value)
@@ -188,7 +198,7 @@ def test_the_elements_of_an_array_are_labels(project, instance):
 
 def test_class_names_that_are_unknown_are_refused(project, instance):
     spec = declared("multiclass", network={"max_epochs": 1, "class_weights": {"zebra": 2}})
-    result = run(spec, project, instance)
+    result = run(spec, project, instance, selection=UP_TO_THE_NETWORK)
     (failure,) = [event for event in result.all_events if event.is_step_failure]
     told = str(failure.step_failure_data.user_failure_data.description)
     assert "names 'zebra'" in told

@@ -259,7 +259,8 @@ def test_what_is_recorded(frozen, name, module_postgres, registry, store):
     assert not reused
     assert snapshot == Snapshot.load(snapshot.folder)
     assert snapshot.folder == store.folder(name, "snapshot", snapshot_address(name, "v1"))
-    assert set(files_of(snapshot.folder)) == {"data.parquet", "snapshot.json"}
+    written = {"data.parquet", "snapshot.json", "column_lineage.json"}
+    assert set(files_of(snapshot.folder)) == written
     assert snapshot.digest == content_of_snapshot(snapshot).digest
     assert (snapshot.rows, snapshot.key, snapshot.label) == (4, ("id",), "label")
     assert (snapshot.query, snapshot.parameters) == (text, {"least": 2, "s": "it's"})

@@ -60,7 +60,7 @@ def _network(result: dg.ExecuteInProcessResult) -> dict[str, dg.AssetCheckEvalua
     return {
         one.check_name: one
         for one in result.get_asset_check_evaluations()
-        if one.asset_key.path[-1] == "network"
+        if one.asset_key.path[-1] == "network" and one.check_name in CHECKS
     }
 
 

@@ -120,7 +120,7 @@ def test_two_files_are_a_pipeline(project, script):
 
 
 def test_its_bundle_scores_raw_rows(project, script, module_postgres, tmp_path):
-    bundle = json.loads(script("show", "returns", "--json").stdout)["bundle"]["location"]
+    (bundle,) = project.glob(".plumbline/store/returns/release/*/bundle")
     raw = tmp_path / "raw.csv"
     rows = "COPY (SELECT weight, size, country, price, first_order FROM shop.orders LIMIT 9)"
     with (
@@ -130,7 +130,7 @@ def test_its_bundle_scores_raw_rows(project, script, module_postgres, tmp_path):
     ):
         for block in copy:
             file.write(block)
-    scored = script("predict", bundle, str(raw), str(tmp_path / "scored.parquet"))
+    scored = script("predict", str(bundle), str(raw), str(tmp_path / "scored.parquet"))
     assert scored.returncode == 0, scored.stderr
     table = pq.read_table(tmp_path / "scored.parquet")
     assert table.num_rows == 9

@@ -91,7 +91,6 @@ def _drafts(root: Path) -> list[Path]:
     return [path for path in (root / "store").rglob(".*") if path.is_dir()]
 
 
-@pytest.mark.network
 def test_a_run_killed_in_training_goes_on_when_it_is_started_again(start, postgres, tmp_path):
     # The number of epochs is the same in both runs, so the network's version is too.
     killed = start(epochs=8, pause=1)

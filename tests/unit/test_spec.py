@@ -148,7 +148,11 @@ def test_a_temporal_split_reads_dates_and_moments():
         ({"gate": {"network": "perhaps"}}, "gate.network", "'always', 'auto' or 'never'"),
         ({"gate": {"max_network_cost": 0}}, "gate.max_network_cost", "greater than 0"),
         ({"name": "No Name"}, "name", "lower-case"),
-        ({"schedule": {"cron": "0 3 * * *", "tz": "UTC"}}, "schedule.tz", "Allowed here: cron,"),
+        (
+            {"schedule": {"cron": "0 3 * * *", "tz": "UTC"}},
+            "schedule.tz",
+            "Allowed here: catch_up, cron,",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_where_it_stands(options, place, told):

@@ -6,15 +6,17 @@ from typing import Any
 from plumbline.evaluation.figures.style import (
     GREY,
     INK,
+    SIDES,
     beside,
+    counted,
     dress,
     figure,
-    legend,
+    legend_below,
+    percent,
     png,
+    rows_down,
     short,
 )
-
-_COLOURS = {"train": "#56b4e9", "val": "#e69f00", "test": "#cc79a7"}
 
 _CLASSES = 6
 """Classes that are drawn by themselves; the rarer ones are drawn together."""
@@ -28,17 +30,53 @@ def split_bars(certificate: Mapping[str, Any]) -> bytes:
     """
     sides, excluded = certificate["sides"], certificate["excluded"]
     counts = {**sides, **({"excluded": excluded} if excluded["rows"] else {})}
-    drawn = figure(2.5 + (0.4 if len(counts) > len(sides) else 0) + _legend_height(sides))
+    drawn = figure(
+        2.0 + (0.4 if len(counts) > len(sides) else 0) + _legend_height(sides),
+        f"{sum(side['rows'] for side in counts.values()):,} rows by side of the split",
+        _reading(certificate),
+    )
     left, right = drawn.subplots(1, 2, sharey=True)
     for place, (name, side) in enumerate(counts.items()):
-        left.barh(place, side["rows"], height=0.62, color=_COLOURS.get(name, GREY))
+        left.barh(place, side["rows"], height=0.62, color=SIDES.get(name, GREY))
         _tell(left, place, side["rows"], f"{side['rows']:,} ({side['share']:.1%})")
     _draw_labels(right, sides)
-    left.set_yticks(range(len(counts)), list(counts))
-    left.set_ylim(len(counts) - 0.4, -0.6)
-    left.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    if _legend_height(sides):
+        legend_below(drawn)
+    rows_down(left, list(counts))
+    counted(left.xaxis)
+    left.xaxis.get_major_locator().set_params(nbins=4)
     dress(left, title="Rows", grid="x")
     return png(drawn)
+
+
+def _reading(certificate: Mapping[str, Any]) -> str:
+    """What the certificate says beside the counts."""
+    told, duplicates = [], certificate.get("duplicates")
+    if groups := certificate.get("groups"):
+        column = short(groups["column"], 30)
+        told.append(f"{groups['straddling']:,} of {groups['count']:,} groups of {column} straddle.")
+    if duplicates and duplicates["mode"] != "keep":
+        straddling = sum(duplicates["straddling"].values())
+        told.append(f"{straddling:,} rows of val and test repeat one of an earlier side.")
+    if time := certificate.get("time"):
+        starts = (
+            f"{side} from {time['ranges'][side]['first'][:10]}"
+            for side in ("train", "val", "test")
+            if time["ranges"].get(side)
+        )
+        told.append(f"By time: {', '.join(starts)}.")
+    told.append(
+        _LABELS.get(certificate.get("task", ""), "Black lines: 95 % intervals of the shares.")
+    )
+    return " ".join(told)
+
+
+_LABELS = {
+    "regression": "Right: mean of the label, one standard deviation either side, and in black the "
+    "mean's 95 % interval.",
+    "multiclass": "Right: what share of a side's rows is of each class, the commonest first.",
+    "multilabel": "Right: what share of a side's rows has each label, the commonest first.",
+}
 
 
 def _draw_labels(axes: Any, sides: Mapping[str, Any]) -> None:
@@ -56,10 +94,10 @@ def _draw_labels(axes: Any, sides: Mapping[str, Any]) -> None:
 def _draw_rates(axes: Any, sides: Mapping[str, Any]) -> None:
     for place, (name, side) in enumerate(sides.items()):
         if rate := side["label_rate"]:
-            axes.barh(place, rate["value"], height=0.62, color=_COLOURS.get(name, GREY))
+            axes.barh(place, rate["value"], height=0.62, color=SIDES.get(name, GREY))
             axes.plot([rate["low"], rate["high"]], [place, place], color=INK, linewidth=1.5)
             _tell(axes, place, rate["high"], f"{rate['value']:.2%}")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    percent(axes.xaxis)
     dress(axes, title="Share of positives", grid="x")
 
 
@@ -71,9 +109,8 @@ def _draw_classes(axes: Any, sides: Mapping[str, Any]) -> None:
             axes.barh(place, share, left=start, height=0.62, color=hue, label=label)
             start += share
     axes.set_xlim(0, 1)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+    percent(axes.xaxis)
     dress(axes, title="Share of each class", grid="x")
-    legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
 
 
 def _draw_several(axes: Any, sides: Mapping[str, Any]) -> None:
@@ -88,23 +125,22 @@ def _draw_several(axes: Any, sides: Mapping[str, Any]) -> None:
             axes.barh(
                 middle, share, height=height, color=hue, label=short(name) if not place else None
             )
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    more = len(labels) - len(shown)
-    dress(axes, title="Share of each label" + (f"; {more} more" if more else ""), grid="x")
-    legend(axes, loc="upper center", bbox_to_anchor=(0.5, -0.14), ncols=3)
+    percent(axes.xaxis)
+    left_out = len(labels) - len(shown)
+    dress(axes, title="Share of each label" + (f"; {left_out} more" if left_out else ""), grid="x")
 
 
 def _draw_means(axes: Any, sides: Mapping[str, Any]) -> None:
     for place, (name, side) in enumerate(sides.items()):
         if mean := side["mean"]:
-            hue, value, std = _COLOURS.get(name, GREY), mean["value"], side["std"]
+            hue, value, std = SIDES.get(name, GREY), mean["value"], side["std"]
             axes.barh(place, 2 * std, left=value - std, height=0.3, color=hue)
             ends = [value if end is None else end for end in (mean["low"], mean["high"])]
             axes.plot(ends, [place, place], color=INK, linewidth=4)
             beside(axes, value + std, place, f"{value:,.4g}")
     low, high = axes.get_xlim()
     axes.set_xlim(low - 0.1 * (high - low), high + 0.3 * (high - low))
-    dress(axes, title="Mean label ± std", grid="x")
+    dress(axes, title="Mean of the label", grid="x")
 
 
 def _shares(side: Mapping[str, Any], sides: Mapping[str, Any]) -> list[tuple[str, float]]:

@@ -16,7 +16,9 @@ from plumbline.evaluation.figures.style import (
     figure,
     legend,
     png,
+    rows_down,
     title,
+    whisker,
 )
 
 _POINTS = 600
@@ -29,7 +31,13 @@ def reliability(calibration: Mapping[str, Any], kind: str) -> bytes:
     On the validation rows by calibrations that each row had no part in; on the test rows as
     released. calibration: as the evaluation's record has it.
     """
-    drawn = figure(3.9)
+    heading = f"{title(kind)}: probabilities before and after calibration ({calibration['method']})"
+    drawn = figure(
+        3.4,
+        heading,
+        "Above the dashed line more happens than is predicted. Ten bins of equally many "
+        "probabilities, with 95 % intervals; ECE: the mean distance from the line.",
+    )
     panels = drawn.subplots(1, 2, sharex=True, sharey=True)
     limit = _limit(calibration)
     for axes, side in zip(panels, ("val", "test"), strict=True):
@@ -39,15 +47,20 @@ def reliability(calibration: Mapping[str, Any], kind: str) -> bytes:
                 told = when if calibration[side]["after"] else "released as it is"
                 _bins(axes, calibration[side][when], told, hue)
         axes.set(xlim=(0, limit), ylim=(0, limit))
-        dress(axes, title=_SIDES[side], x="Mean probability", y="Share that happened")
+        dress(
+            axes, title=_heading(calibration, side), x="Mean probability", y="Share that happened"
+        )
         legend(axes, loc="lower right")
     panels[1].set_ylabel("")
-    heading = f"{title(kind)}, calibration: {calibration['method']}"
-    drawn.suptitle(heading, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
     return png(drawn)
 
 
-_SIDES = {"val": "Val, cross-fitted", "test": "Test"}
+_SIDES = {"val": "val, cross-fitted", "test": "test"}
+
+
+def _heading(calibration: Mapping[str, Any], side: str) -> str:
+    bins = next(found for found in calibration[side].values() if found)["bins"]
+    return f"{sum(one['rows'] for one in bins):,} of {_SIDES[side]}"
 
 
 def _limit(calibration: Mapping[str, Any]) -> float:
@@ -88,21 +101,27 @@ def threshold(
 
     labels, and calibrated scores: shape (n,). choice: as the evaluation's record has it.
     """
-    drawn = figure(3.6)
+    rule, chosen = choice["rule"], choice["chosen"][0]
+    told = ", ".join(f"{name} {value}" for name, value in rule.items())
+    drawn = figure(
+        3.2,
+        f"{title(kind)}: threshold {chosen['threshold']:.4g}, chosen on {len(labels):,} val rows",
+        f"Dashed: the threshold, by the rule {told}. From it on a row counts as positive: there "
+        f"precision is {chosen['precision']:.3g} and recall {chosen['recall']:.3g}.",
+    )
     axes = drawn.subplots()
     # The last threshold is above all scores, where there is no precision.
     at, precision, recall = (_thinned(one[:-1]) for one in curve(labels, scores))
     axes.plot(at, precision, color=colour(kind), linewidth=1.8, label="precision")
     axes.plot(at, recall, color=INK, linewidth=1.8, label="recall")
-    rule, chosen = choice["rule"], choice["chosen"][0]
     if "at_least" in rule:
         axes.axhline(rule["at_least"], color=GREY, linewidth=1)
     axes.axvline(chosen["threshold"], color=GREY, linewidth=1.2, linestyle=DASHED)
-    beside(axes, chosen["threshold"], 0.04, f"{chosen['threshold']:.4g}")
-    told = ", ".join(f"{name} {value}" for name, value in rule.items())
-    heading = f"{title(kind)}: threshold on {len(labels):,} val rows ({told})"
-    dress(axes, title=heading, x="Threshold of the calibrated score")
-    axes.set(xlim=(0, min(1.0, 1.05 * float(scores.max()))), ylim=(0, 1.02))
+    dress(axes, x="Threshold of the calibrated score", y="Precision, recall")
+    axes.set(
+        xlim=(0, min(1.0, 1.05 * max(float(scores.max()), chosen["threshold"])) or 1.0),
+        ylim=(0, 1.02),
+    )
     legend(axes, loc="best")
     return png(drawn)
 
@@ -116,17 +135,20 @@ def coverage(candidates: Mapping[str, Mapping[str, Any]]) -> bytes:
 
     candidates: as the evaluation's record has them, with conformal prediction.
     """
-    drawn = figure(1.5 + 0.5 * len(candidates))
+    nominal = next(iter(candidates.values()))["conformal"]["nominal"]
+    drawn = figure(
+        0.7 + 0.45 * len(candidates),
+        "Coverage of conformal prediction on the test rows",
+        f"Share of rows whose set or interval holds the truth. Dashed: declared, {nominal:g}; "
+        "grey: to be expected by chance; lines: 95 % intervals. Size: of the mean set, or width.",
+    )
     axes = drawn.subplots()
     for place, (kind, one) in enumerate(candidates.items()):
         _covered(axes, one["conformal"], place, kind)
-    nominal = next(iter(candidates.values()))["conformal"]["nominal"]
     axes.axvline(nominal, color=GREY, linewidth=1.2, linestyle=DASHED)
-    axes.set_yticks(range(len(candidates)), [title(kind) for kind in candidates])
-    axes.set_ylim(len(candidates) - 0.5, -0.5)
+    rows_down(axes, [title(kind) for kind in candidates])
     axes.margins(x=0.25)
-    dress(axes, title="Coverage of conformal prediction on the test rows", grid="x")
-    axes.set_xlabel(f"dashed: declared {nominal:g}; grey: to be expected", fontsize=9, color=GREY)
+    dress(axes, x="Coverage", grid="x")
     return png(drawn)
 
 
@@ -136,7 +158,6 @@ def _covered(axes: Any, conformal: Mapping[str, Any], place: int, kind: str) -> 
     axes.plot(foreseen, [place, place], color=GREY, linewidth=7, alpha=0.25)
     if found is None:
         return
-    axes.plot([found["low"], found["high"]], [place, place], color=colour(kind), linewidth=2)
-    axes.plot(found["value"], place, marker="o", markersize=6.5, color=colour(kind))
+    whisker(axes, found, place, colour(kind))
     text = f"{found['value']:.3f}, size {test['size']['value']:.3g}"
     beside(axes, max(found["high"], foreseen[1]), place, text, offset=6)

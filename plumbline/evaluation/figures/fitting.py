@@ -7,11 +7,14 @@ from plumbline.evaluation.figures.style import (
     COLOURS,
     DASHED,
     GREY,
-    beside,
+    INK,
     dress,
     figure,
-    legend,
+    legend_below,
+    percent,
     png,
+    rows_down,
+    short,
 )
 
 _TOP = 20
@@ -37,16 +40,32 @@ def learning_curves(
     best_epoch: the epoch whose weights were kept, counted from 1.
     """
     names = ["loss", *([metric] if f"val_{metric}" in history else [])]
-    drawn = figure(3.4)
+    epochs = len(history["val_loss"])
+    drawn = figure(
+        3.3,
+        f"Training by epoch: the best of {epochs:,} is epoch {best_epoch:,}",
+        "Its weights were kept: the dashed line, and the ring on the curve of the validation rows. "
+        "From where val turns away from train on, the network learns rows by heart.",
+    )
     panels = drawn.subplots(1, len(names), squeeze=False)[0]
     for axes, name in zip(panels, names, strict=True):
-        best = f"best epoch {best_epoch}"
-        axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=DASHED, label=best)
+        axes.axvline(best_epoch, color=GREY, linewidth=1, linestyle=DASHED)
         _curve(axes, history.get(name), "train", GREY)
         _curve(axes, history[f"val_{name}"], "val", COLOURS["network"])
-        dress(axes, title=_SHOWN.get(name) or name.replace("_", " ").capitalize(), x="Epoch")
-        legend(axes, loc="best")
+        _ring(axes, best_epoch, history[f"val_{name}"])
+        dress(axes, title=_panel(name, history[f"val_{name}"], best_epoch), x="Epoch")
+    legend_below(drawn)
     return png(drawn)
+
+
+def _panel(name: str, values: Sequence[float], best_epoch: int) -> str:
+    told = _SHOWN.get(name) or name.replace("_", " ").capitalize()
+    return f"{told}: {values[best_epoch - 1]:.4g} on val"
+
+
+def _ring(axes: Any, best_epoch: int, values: Sequence[float]) -> None:
+    look = {"markersize": 10, "markerfacecolor": "none", "linestyle": "none"}
+    axes.plot(best_epoch, values[best_epoch - 1], "o", color=INK, label="best epoch", **look)
 
 
 def _curve(axes: Any, values: Sequence[float] | None, shown: str, hue: str) -> None:
@@ -65,6 +84,12 @@ _BESIDE = {
 }
 """Other measures than the gain, which are drawn as dots: name, colour and marker."""
 
+_READING = {
+    "permutation": " Permutation: what the main metric loses on validation rows when the feature's "
+    "values are dealt out anew.",
+    "shap": " SHAP: mean size of what the feature adds to a score.",
+}
+
 
 def importances(shares: Sequence[Mapping[str, Any]]) -> bytes:
     """Bars of the greatest importances, and what other measures say beside them.
@@ -75,10 +100,15 @@ def importances(shares: Sequence[Mapping[str, Any]]) -> bytes:
     ranked = sorted(shares, key=lambda one: -one["importance"])
     shown = ranked[:_TOP]
     others = {name: found for name in _BESIDE if (found := _scaled(ranked, name))}
-    drawn = figure(1.0 + 0.235 * len(shown) + 0.25 * bool(others))
-    axes = drawn.subplots()
     gain = [one["importance"] for one in shown]
-    axes.barh(range(len(shown)), gain, height=0.7, color=COLOURS["network"], label="gain (number)")
+    drawn = figure(
+        0.7 + 0.22 * len(shown) + 0.25 * bool(others),
+        f"Importance of {len(ranked):,} features{_rest(ranked[_TOP:])}",
+        "Bars and numbers: share of what the trees gain by splitting at a feature."
+        + "".join(_READING[name] for name in others),
+    )
+    axes = drawn.subplots()
+    axes.barh(range(len(shown)), gain, height=0.7, color=COLOURS["network"], label="gain")
     for name, found in others.items():
         told, hue, marker = _BESIDE[name]
         dots = {place: found[place] for place in range(len(shown)) if place in found}
@@ -92,21 +122,14 @@ def importances(shares: Sequence[Mapping[str, Any]]) -> bytes:
             linewidths=0.8,
             label=told,
             zorder=3,
+            clip_on=False,
         )
-    ends = [
-        max([one, *(found.get(at, 0) for found in others.values())]) for at, one in enumerate(gain)
-    ]
-    for place, one in enumerate(gain):
-        beside(axes, ends[place], place, f"{one:.1%}", offset=6 if others else 4)
-    # A dollar sign in a column's name is no formula.
-    names = [_shortened(one["feature"]) for one in shown]
-    axes.set_yticks(range(len(shown)), names, parse_math=False)
-    axes.set_ylim(len(shown) - 0.4, -0.6)
-    axes.set_xlim(0, 1.12 * max(ends) or 1)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    dress(axes, title=f"Importance of features{_rest(ranked[_TOP:])}", grid="x")
+    rows_down(axes, [f"{short(one['feature'], 28)}  {one['importance']:.1%}" for one in shown])
+    axes.set_xlim(left=0)
+    percent(axes.xaxis)
+    dress(axes, x="Share of the sum over all features", grid="x")
     if others:
-        legend(axes, loc="lower right")
+        legend_below(drawn)
     return png(drawn)
 
 
@@ -121,8 +144,5 @@ def _scaled(ranked: Sequence[Mapping[str, Any]], name: str) -> dict[int, float]:
 def _rest(left_out: Sequence[Mapping[str, Any]]) -> str:
     if not left_out:
         return ""
-    return f"; {len(left_out)} more share {sum(one['importance'] for one in left_out):.1%}"
-
-
-def _shortened(name: str) -> str:
-    return name if len(name) <= 28 else f"{name[:26]}…"
+    rest = sum(one["importance"] for one in left_out)
+    return f"; the {_TOP} greatest are shown, the others share {rest:.1%}"

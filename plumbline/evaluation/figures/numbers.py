@@ -7,12 +7,13 @@ import numpy as np
 from plumbline.evaluation.figures.style import (
     DASHED,
     GREY,
-    INK,
     colour,
+    counted,
     dress,
     figure,
     legend,
     png,
+    scale_beside,
     title,
 )
 
@@ -28,7 +29,12 @@ def predicted(labels: np.ndarray, scores: np.ndarray, kind: str) -> bytes:
     from matplotlib.colors import LogNorm
 
     low, high = _span(np.concatenate([labels, scores]))
-    drawn = figure(4.6)
+    drawn = figure(
+        4.3,
+        f"{title(kind)}: predicted and true on {len(labels):,} test rows",
+        "On the dashed line both agree. The 0.2 % of rows furthest out at either end are drawn at "
+        "the edge.",
+    )
     axes = drawn.subplots()
     cells = axes.hexbin(
         np.clip(scores, low, high),
@@ -42,12 +48,8 @@ def predicted(labels: np.ndarray, scores: np.ndarray, kind: str) -> bytes:
     )
     axes.plot([low, high], [low, high], color=GREY, linewidth=1, linestyle=DASHED)
     axes.set(xlim=(low, high), ylim=(low, high))
-    heading = f"{title(kind)} on {len(labels):,} test rows"
-    dress(axes, title=heading, x="Predicted", y="True")
-    scale = drawn.colorbar(cells, ax=axes, pad=0.02, aspect=30)
-    scale.set_label("rows", fontsize=9, color=INK)
-    scale.ax.tick_params(labelsize=8, colors=INK)
-    scale.outline.set_visible(False)
+    dress(axes, x="Predicted, in units of the label", y="True, in units of the label")
+    scale_beside(drawn, cells, axes, "rows in a cell")
     return png(drawn)
 
 
@@ -58,7 +60,12 @@ def residuals(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
     """
     apart = {kind: values - labels for kind, values in scores.items()}
     low, high = _span(np.concatenate(list(apart.values())))
-    drawn = figure(3.2)
+    drawn = figure(
+        3.0,
+        f"Residuals on {len(labels):,} test rows",
+        "Right of the dashed line too much is predicted. The 0.2 % of rows furthest out at either "
+        "end are in the outermost bars.",
+    )
     axes = drawn.subplots()
     axes.axvline(0, color=GREY, linewidth=1, linestyle=DASHED)
     edges = np.linspace(low, high, 61).tolist()
@@ -67,9 +74,9 @@ def residuals(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
         spread = {"histtype": "step", "color": colour(kind), "linewidth": 1.5}
         axes.hist(inside, bins=edges, label=title(kind), **spread)
     axes.set_xlim(low, high)
-    axes.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
-    dress(axes, title=f"Residuals on {len(labels):,} test rows", x="Predicted minus true", y="Rows")
-    legend(axes, loc="upper right")
+    counted(axes.yaxis)
+    dress(axes, x="Predicted minus true, in units of the label", y="Rows")
+    legend(axes, loc="best")
     return png(drawn)
 
 

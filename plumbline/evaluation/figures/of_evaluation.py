@@ -1,74 +1,98 @@
-"""The figures of an evaluation, by task."""
+"""The figures of an evaluation, by task, from what it stored."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
+import numpy as np
+
+from plumbline.decision.decision import BOTH, Decision
+from plumbline.evaluation.evaluate import Evaluation, test_scores
 from plumbline.evaluation.figures.confusion import confusion
 from plumbline.evaluation.figures.decisions import coverage, reliability, threshold
-from plumbline.evaluation.figures.label_areas import label_areas
+from plumbline.evaluation.figures.label_areas import label_answers, label_areas
 from plumbline.evaluation.figures.numbers import predicted, residuals
 from plumbline.evaluation.figures.probabilities import calibration
 from plumbline.evaluation.figures.ranking import precision_recall, roc
 from plumbline.evaluation.figures.slices import forest, seeds
 from plumbline.evaluation.figures.verdict import intervals
-from plumbline.evaluation.sides import Side
+
+
+@dataclass(frozen=True, kw_only=True)
+class WinnersVal:
+    """The validation rows, as the winner scored them before calibration."""
+
+    labels: np.ndarray
+    """As `Rows.labels` gives them."""
+    scores: np.ndarray
+    """Shape (n,), or (n, classes or labels)."""
+
+
+Draw = Callable[[], bytes | None]
+"""Gives a PNG; None where there is nothing to show."""
 
 
 def of_evaluation(
-    record: Mapping[str, Any], test: Side, classes: Sequence[str]
-) -> dict[str, bytes]:
-    """PNG by name: candidates with their intervals, and what the task's scores look like.
+    evaluation: Evaluation, val: WinnersVal, *, grouped: bool = False
+) -> dict[str, Draw]:
+    """By name: what decided, what the task's scores look like, and what is answered of them.
 
-    record: as `Evaluation`'s fields. classes: names of the classes or labels.
+    grouped: rows come in groups, so that no band of independent rows is drawn.
     """
-    candidates, confidence = record["candidates"], record["confidence"]
-    drawn = intervals(candidates, record["comparison"], confidence)
-    return {**_of_task(record, test, classes), "intervals": drawn, **_evidence(record)}
-
-
-def _evidence(record: Mapping[str, Any]) -> dict[str, bytes]:
-    """Of slices and seeds, where there is something to compare."""
-    comparison = record["comparison"]
-    found = {
-        "slices": forest(record["slices"], comparison, record["confidence"]),
-        "seeds": seeds(record["seeds"], comparison),
+    decision = Decision.from_json(evaluation.candidates[evaluation.winner]["decision"])
+    comparison, confidence = evaluation.comparison, evaluation.confidence
+    return {
+        "intervals": lambda: intervals(evaluation.candidates, comparison, confidence),
+        **_of_task(evaluation, decision, bands=not grouped),
+        **_of_decision(evaluation, decision, val),
+        "slices": lambda: forest(evaluation.slices, comparison, confidence),
+        "seeds": lambda: seeds(evaluation.seeds, comparison),
     }
-    return {name: png for name, png in found.items() if png is not None}
 
 
-def of_decision(record: Mapping[str, Any], val: Side) -> dict[str, bytes]:
-    """PNG by name: what was decided of the winner's scores, and whether coverage was kept.
-
-    record: as `Evaluation`'s fields. val: calibrated scores.
-    """
-    candidates, winner = record["candidates"], record["winner"]
-    one, drawn = candidates[winner], {}
+def _of_decision(evaluation: Evaluation, decision: Decision, val: WinnersVal) -> dict[str, Draw]:
+    winner, one = evaluation.winner, evaluation.candidates[evaluation.winner]
+    drawn: dict[str, Draw] = {}
     if one["calibration"]["test"]["before"]:
-        drawn["reliability"] = reliability(one["calibration"], winner)
-    if val.task == "binary":
-        drawn["threshold"] = threshold(val.labels, val.scores[winner], one["choice"], winner)
+        drawn["reliability"] = lambda: reliability(one["calibration"], winner)
+    if decision.task == "binary":
+        drawn["threshold"] = lambda: threshold(
+            val.labels, decision.calibrated(val.scores), one["choice"], winner
+        )
     if one["conformal"]:
-        drawn["coverage"] = coverage(candidates)
+        drawn["coverage"] = lambda: coverage(evaluation.candidates)
     return drawn
 
 
-def _of_task(record: Mapping[str, Any], test: Side, classes: Sequence[str]) -> dict[str, bytes]:
-    labels, scores, winner = test.labels, test.scores, record["winner"]
-    match test.task:
+def _of_task(evaluation: Evaluation, decision: Decision, *, bands: bool) -> dict[str, Draw]:
+    labels, scores = test_scores(evaluation.folder)
+    winner, classes, cuts = evaluation.winner, decision.classes or BOTH, decision.cuts
+    match decision.task:
         case "binary":
-            measured = {kind: one["test"] for kind, one in record["candidates"].items()}
-            told = (measured, record["confidence"])
+            told = {kind: one["test"] for kind, one in evaluation.candidates.items()}
+            measured = (labels, scores, told, evaluation.confidence)
+            at = f", positive from {cuts:.4g} on"
+            answers = (scores[winner] >= cuts).astype(np.int64)
             return {
-                "roc": roc(labels, scores, *told),
-                "precision_recall": precision_recall(labels, scores, *told),
-                "calibration": calibration(labels, scores),
+                "roc": lambda: roc(*measured, bands=bands),
+                "precision_recall": lambda: precision_recall(*measured, bands=bands),
+                "calibration": lambda: calibration(labels, scores),
+                "confusion": lambda: confusion(labels, answers, classes, winner, at),
             }
         case "multiclass":
-            return {"confusion": confusion(labels, scores[winner], classes, winner)}
+            taken_for = scores[winner].argmax(axis=1)
+            of_each = np.eye(len(classes), dtype=np.int8)[labels.astype(np.int64)]
+            return {
+                "confusion": lambda: confusion(labels, taken_for, classes, winner),
+                "class_areas": lambda: label_areas(of_each, scores, classes, "class"),
+            }
         case "multilabel":
-            return {"label_areas": label_areas(labels, scores, classes)}
+            given = (scores[winner] >= cuts).astype(np.int8)
+            return {
+                "label_areas": lambda: label_areas(labels, scores, classes),
+                "label_answers": lambda: label_answers(labels, given, classes, winner),
+            }
         case "regression":
             return {
-                "predicted": predicted(labels, scores[winner], winner),
-                "residuals": residuals(labels, scores),
+                "predicted": lambda: predicted(labels, scores[winner], winner),
+                "residuals": lambda: residuals(labels, scores),
             }

@@ -9,6 +9,7 @@ from plumbline.evaluation.figures.style import (
     DASHED,
     GREY,
     colour,
+    counted,
     dress,
     figure,
     legend,
@@ -23,9 +24,13 @@ def calibration(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
 
     labels, and scores by kind: shape (n,).
     """
-    from matplotlib.ticker import MaxNLocator
-
-    drawn = figure(5.4)
+    drawn = figure(
+        4.9,
+        f"Calibration on {len(labels):,} test rows",
+        "As released. Above the dashed line more happens than is predicted. Ten bins of equally "
+        "many rows, with 95 % intervals of each share by itself; below, how many rows are given "
+        "which probability.",
+    )
     upper, lower = drawn.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     for kind, values in scores.items():
         _reliability(upper, labels, values, kind)
@@ -34,14 +39,13 @@ def calibration(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> bytes:
     limit = min(1.0, 1.05 * max(far, upper.get_ylim()[1]))
     upper.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED, zorder=1)
     upper.set(xlim=(0, limit), ylim=(0, limit))
-    dress(upper, title=f"Calibration on {len(labels):,} test rows", y="Share of positives")
+    dress(upper, y="Share of positives")
     legend(upper, loc="upper left")
     edges = np.linspace(0, limit, 41)
     for kind, values in scores.items():
         lower.hist(values, bins=edges, histtype="step", color=colour(kind), linewidth=1.3)
     dress(lower, x="Predicted probability", y="Rows")
-    lower.yaxis.set_major_locator(MaxNLocator(nbins=3, integer=True))
-    lower.yaxis.set_major_formatter(lambda count, _: f"{count:,.0f}")
+    counted(lower.yaxis)
     return png(drawn)
 
 
@@ -53,7 +57,7 @@ def _reliability(axes: Any, labels: np.ndarray, scores: np.ndarray, kind: str) -
     axes.errorbar(
         predicted,
         observed,
-        yerr=[observed - low, high - observed],
+        yerr=np.maximum(0, [observed - low, high - observed]),
         color=colour(kind),
         marker="o",
         markersize=4,

@@ -1,12 +1,15 @@
 """How well scores rank the rows: ROC and precision over recall."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
+from plumbline.evaluation.figures.bands import GRID, RESAMPLES, Ladder, band
 from plumbline.evaluation.figures.style import (
     DASHED,
     GREY,
+    beside,
     colour,
     dress,
     figure,
@@ -24,60 +27,75 @@ Measured = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 def roc(
-    labels: np.ndarray, scores: Mapping[str, np.ndarray], measured: Measured, confidence: float
+    labels: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    measured: Measured,
+    confidence: float,
+    *,
+    bands: bool = True,
 ) -> bytes:
     """True over false positive rate at every threshold, one curve per candidate.
 
-    labels, and scores by kind: shape (n,). measured: `auc` by kind, for the legend.
+    labels, and scores by kind: shape (n,). measured: `auc` by kind, for the legend. bands: drawn
+    where rows are independent of each other.
     """
-    drawn = figure(4.5)
+    reading = "The higher a curve, the better it ranks; dashed: guessing."
+    drawn = figure(4.3, f"ROC on {len(labels):,} test rows", reading + _of(bands, confidence))
     axes = drawn.subplots()
     axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=DASHED)
     for kind, values in scores.items():
+        if bands:
+            _shade(axes, band(Ladder.of(labels, values), "roc", confidence), kind)
         false, true = _thinned(*_rates(labels, values))
         name = f"{title(kind)}  {told(measured[kind]['auc'])}"
         axes.plot(false, true, color=colour(kind), linewidth=1.8, label=name)
     axes.set(xlim=(0, 1), ylim=(0, 1.005))
-    dress(
-        axes,
-        title=f"ROC on {len(labels):,} test rows",
-        x="False positive rate",
-        y="True positive rate",
-    )
+    dress(axes, x="False positive rate", y="True positive rate")
     legend(axes, loc="lower right", title=f"AUC ({100 * confidence:g} % interval)")
     return png(drawn)
 
 
 def precision_recall(
-    labels: np.ndarray, scores: Mapping[str, np.ndarray], measured: Measured, confidence: float
+    labels: np.ndarray,
+    scores: Mapping[str, np.ndarray],
+    measured: Measured,
+    confidence: float,
+    *,
+    bands: bool = True,
 ) -> bytes:
     """Precision over recall at every threshold, with the share of positives as the floor.
 
-    labels, and scores by kind: shape (n,). measured: `average_precision` by kind.
+    As `roc`; measured: `average_precision` by kind.
     """
-    drawn = figure(4.5)
-    axes = drawn.subplots()
     base = float(np.mean(labels))
-    axes.axhline(base, color=GREY, linewidth=1, linestyle=DASHED)
-    axes.annotate(
-        f"share of positives {base:.3f}",
-        (0.01, base),
-        xytext=(0, -4),
-        textcoords="offset points",
-        va="top",
-        fontsize=8.5,
-        color=GREY,
+    heading = f"Precision and recall on {len(labels):,} test rows"
+    reading = (
+        f"The higher a curve, the better; dashed: guessing. {np.sum(labels == 1):,} positives."
     )
+    drawn = figure(4.3, heading, reading + _of(bands, confidence))
+    axes = drawn.subplots()
+    axes.axhline(base, color=GREY, linewidth=1, linestyle=DASHED)
+    beside(axes, 0.0, base - 0.035, f"share of positives {base:.3g}", offset=4)
     for kind, values in scores.items():
+        if bands:
+            _shade(axes, band(Ladder.of(labels, values), "precision", confidence), kind)
         recall, precision = _thinned(*_precision(labels, values))
         name = f"{title(kind)}  {told(measured[kind]['average_precision'])}"
         axes.plot(recall, precision, color=colour(kind), linewidth=1.8, label=name)
-    axes.set(xlim=(0, 1), ylim=(0, 1.01))
-    dress(
-        axes, title=f"Precision and recall on {len(labels):,} test rows", x="Recall", y="Precision"
-    )
-    legend(axes, loc="upper right", title=f"Average precision ({100 * confidence:g} % interval)")
+    axes.set(xlim=(0, 1), ylim=(min(0.0, base - 0.08), 1.01))
+    dress(axes, x="Recall", y="Precision")
+    legend(axes, loc="best", title=f"Average precision ({100 * confidence:g} % interval)")
     return png(drawn)
+
+
+def _of(bands: bool, confidence: float) -> str:
+    if not bands:
+        return " No bands: rows come in groups."
+    return f" Bands: {100 * confidence:g} % of {RESAMPLES} resamples of the rows, point by point."
+
+
+def _shade(axes: Any, ends: tuple[np.ndarray, np.ndarray], kind: str) -> None:
+    axes.fill_between(GRID, *ends, color=colour(kind), alpha=0.18, linewidth=0)
 
 
 def _found(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -90,12 +108,12 @@ def _found(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarr
 def _rates(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     found, taken = _found(labels, scores)
     wrong = taken - found
-    return np.append(0, wrong / wrong[-1]), np.append(0, found / found[-1])
+    return np.append(0, wrong / max(wrong[-1], 1)), np.append(0, found / max(found[-1], 1))
 
 
 def _precision(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     found, taken = _found(labels, scores)
-    return found / found[-1], found / taken
+    return found / max(found[-1], 1), found / taken
 
 
 def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,13 +16,18 @@ def range_test(
 
     suggested: where the loss falls fastest. used: the rate that the network was trained at.
     """
-    drawn = figure(3.0)
+    drawn = figure(
+        2.8,
+        f"Learning-rate range test: {len(rates):,} batches",
+        "The loss of training batches, smoothed, as the rate grows from batch to batch; a good "
+        "rate lies where it falls, well before it turns up.",
+    )
     axes = drawn.subplots()
     axes.set_xscale("log")
     axes.plot(rates, losses, color=COLOURS["network"], linewidth=1.8, label="smoothed loss")
     _mark(axes, suggested, "falls fastest", "solid")
     _mark(axes, used, "height in training", DASHED)
-    dress(axes, title="Learning-rate range test", x="Learning rate", y="Loss of training batches")
+    dress(axes, x="Learning rate", y="Loss of training batches")
     legend(axes, loc="best")
     return png(drawn)
 

@@ -6,7 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from plumbline.evaluation.figures.style import COLOURS, GREY, GRID, INK, dress, figure, legend, png
+from plumbline.evaluation.figures.style import (
+    COLOURS,
+    GREY,
+    GRID,
+    INK,
+    dress,
+    figure,
+    legend,
+    png,
+    scale_beside,
+)
 from plumbline.search.result import SearchResult, Trial
 from plumbline.search.space import Dimension
 from plumbline.spec import Range
@@ -33,7 +43,13 @@ def search_history(found: SearchResult) -> bytes:
     """
     from matplotlib.ticker import MaxNLocator
 
-    drawn = figure(3.2)
+    better = "higher" if found.maximize else "lower"
+    drawn = figure(
+        3.0,
+        f"{len(found.trials):,} trials of the search",
+        f"The {better}, the better. Pruned trials were stopped early. Triangles: failed, or too "
+        "far behind to be drawn in their place.",
+    )
     axes = drawn.subplots()
     for state, look in _LOOKS.items():
         _points(axes, found, state, look)
@@ -41,8 +57,7 @@ def search_history(found: SearchResult) -> bytes:
     axes.step(*_best_so_far(found), where="post", color=best, linewidth=1.6, label="best so far")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10, min_n_ticks=1))
     axes.margins(y=0.08)
-    better = "higher" if found.maximize else "lower"
-    dress(axes, title=f"Trials of the search ({better} is better)", x="Trial", y=_metric(found))
+    dress(axes, x="Trial", y=_metric(found))
     legend(axes, loc="best")
     return png(drawn)
 
@@ -97,7 +112,11 @@ def parallel_coordinates(found: SearchResult) -> bytes:
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
-    drawn = figure(3.6)
+    drawn = figure(
+        3.4,
+        f"What {len(found.trials):,} trials of the search were made of",
+        "A line for each trial across its options: the best orange, pruned and failed ones grey.",
+    )
     axes = drawn.subplots()
     names = list(found.space)
     low, high = sorted((_best(found), _edge(found)))
@@ -107,11 +126,8 @@ def parallel_coordinates(found: SearchResult) -> bytes:
         axes.plot(range(len(names)), heights, **_line(found, one, shades))
     for place, name in enumerate(names):
         _axis(axes, place, name, found.space[name])
-    scale = drawn.colorbar(shades, ax=axes, pad=0.01, aspect=30)
-    scale.set_label(_metric(found), fontsize=9, color=INK)
-    scale.ax.tick_params(labelsize=8, colors=INK)
-    scale.outline.set_visible(False)
-    dress(axes, title="What the trials were made of (the best in orange)", grid=None)
+    scale_beside(drawn, shades, axes, _metric(found))
+    dress(axes, grid=None)
     axes.set_xticks(range(len(names)), names, fontsize=8.5)
     axes.set_yticks([])
     axes.set_xlim(-0.35, len(names) - 0.65 + 0.35)

@@ -9,8 +9,11 @@ from plumbline.evaluation.figures.style import (
     GREY,
     dress,
     figure,
-    legend,
+    legend_below,
+    more,
     png,
+    rows_down,
+    short,
     title,
 )
 from plumbline.spec.metrics import METRICS
@@ -36,7 +39,13 @@ def forest(
     shown = _commonest(compared)
     if not shown:
         return None
-    drawn = figure(1.7 + 0.22 * len(shown))
+    metric, against = METRICS[comparison["metric"]].title, title(comparison["baseline"])
+    drawn = figure(
+        1.2 + 0.22 * len(shown),
+        f"The network's gain in test {metric} over {against}, by slice",
+        f"Right of the line the network is better. {100 * confidence:g} % intervals, each by "
+        "itself; test rows in parentheses." + more(len(compared) - len(shown), "slices"),
+    )
     axes = drawn.subplots()
     axes.axvline(0, color=GREY, linewidth=1)
     for kind, (told, hue, marker) in _KINDS.items():
@@ -44,15 +53,10 @@ def forest(
         if places:
             _whiskers(axes, [shown[place]["difference"] for place in places], places, hue, marker)
             axes.plot([], [], color=hue, marker=marker, label=told)
-    axes.set_yticks(range(len(shown)), [_told(one) for one in shown], fontsize=8.5)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
-    more = len(compared) - len(shown)
-    heading = f"The network's gain on {len(shown)} slices" + (f"; {more} more" if more else "")
-    metric = METRICS[comparison["metric"]].title
-    against = title(comparison["baseline"])
-    across = f"gain in test {metric} over {against}\n{100 * confidence:g} % intervals"
-    dress(axes, title=heading, x=across, grid="x")
-    drawn.legend(loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
+    rows_down(axes, [_told(one) for one in shown])
+    dress(axes, x=f"Gain in {metric}", grid="x")
+    axes.tick_params(axis="y", labelsize=8.5)
+    legend_below(drawn)
     return png(drawn)
 
 
@@ -65,7 +69,12 @@ def seeds(seeds: Mapping[str, Any], comparison: Mapping[str, Any]) -> bytes | No
     if len(networks) < 2:
         return None
     metric = METRICS[comparison["metric"]]
-    drawn = figure(1.5 + 0.22 * len(networks))
+    drawn = figure(
+        1.1 + 0.22 * len(networks),
+        f"One network, {len(networks)} seeds: {metric.title} on val and test",
+        "How much is luck: networks that differ in their seed alone. Dashed: the candidate on "
+        f"test. Standard deviation on test: {metric.written(seeds['std'])}.",
+    )
     axes = drawn.subplots()
     places = range(len(networks))
     for side, face in (("val", "white"), ("test", COLOURS["network"])):
@@ -75,12 +84,10 @@ def seeds(seeds: Mapping[str, Any], comparison: Mapping[str, Any]) -> bytes | No
     released = next(one["test"] for one in networks if one["released"])
     axes.axvline(released, color=GREY, linewidth=1, linestyle=DASHED)
     told = [f"seed {one['seed']}{', the candidate' * one['released']}" for one in networks]
-    axes.set_yticks(places, told)
-    axes.set_ylim(len(networks) - 0.5, -0.5)
+    rows_down(axes, told)
     axes.margins(x=0.1)
-    across = f"{metric.title}; standard deviation on test {metric.written(seeds['std'])}"
-    dress(axes, title=f"One network, {len(networks)} seeds", x=across, grid="x")
-    legend(axes, loc="best")
+    dress(axes, x=metric.title, grid="x")
+    legend_below(drawn)
     return png(drawn)
 
 
@@ -96,8 +103,7 @@ def _kind(one: Mapping[str, Any]) -> str:
 
 
 def _told(one: Mapping[str, Any]) -> str:
-    name = one["slice"] if len(one["slice"]) <= 44 else f"{one['slice'][:43]}…"
-    return f"{name} ({one['rows']:,})".replace("$", r"\$")
+    return f"{short(one['slice'], 42)} ({one['rows']:,})"
 
 
 def _whiskers(

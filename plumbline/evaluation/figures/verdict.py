@@ -12,7 +12,9 @@ from plumbline.evaluation.figures.style import (
     dress,
     figure,
     png,
+    rows_down,
     title,
+    whisker,
 )
 from plumbline.spec.metrics import METRICS
 
@@ -24,34 +26,38 @@ def intervals(
 
     candidates, comparison: as in `Evaluation`.
     """
-    difference = comparison["difference"]
-    height = 1.3 + 0.5 * len(candidates)
+    difference, metric = comparison["difference"], METRICS[comparison["metric"]]
+    better = "higher" if metric.greater_is_better else "lower"
+    name = f"{metric.title[0].upper()}{metric.title[1:]}"
+    heading = f"{name} with {100 * confidence:g} % intervals", f"The {better}, the better."
+    height = 0.7 + 0.5 * len(candidates)
     if difference is None:
-        drawn = figure(height)
+        drawn = figure(height, *heading)
         upper = drawn.subplots()
     else:
-        drawn = figure(height + 1.5)
+        drawn = figure(height + 1.5, heading[0], f"{heading[1]} {_reading(comparison)}")
         upper, lower = drawn.subplots(2, 1, height_ratios=[height, 1.5])
         _difference(lower, comparison)
     _of_candidates(upper, candidates, comparison["metric"])
-    name = _capital(METRICS[comparison["metric"]].title)
-    dress(upper, title=f"{name} with {100 * confidence:g} % intervals", grid="x")
+    dress(upper, grid="x")
     return png(drawn)
 
 
-def _capital(name: str) -> str:
-    return name[0].upper() + name[1:]
+def _reading(comparison: Mapping[str, Any]) -> str:
+    return (
+        f"Below, what decides: the whole {100 * comparison['confidence']:.4g} % interval beyond "
+        f"the dashed line, a gain of {comparison['minimum_gain']:g}, speaks for the network."
+    )
 
 
 def _of_candidates(axes: Any, candidates: Mapping[str, Mapping[str, Any]], metric: str) -> None:
     for place, (kind, one) in enumerate(candidates.items()):
         for side, offset, face in (("val", -0.14, "white"), ("test", 0.14, colour(kind))):
             measured = one[side][metric]
-            _whisker(axes, measured, place + offset, colour(kind), face)
+            whisker(axes, measured, place + offset, colour(kind), face)
             text = f"{side} {METRICS[metric].written(measured['value'])}"
             beside(axes, measured["high"], place + offset, text, offset=6)
-    axes.set_yticks(range(len(candidates)), [title(kind) for kind in candidates])
-    axes.set_ylim(len(candidates) - 0.5, -0.5)
+    rows_down(axes, [title(kind) for kind in candidates])
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.18 * (high - low))
 
@@ -61,7 +67,7 @@ def _difference(axes: Any, comparison: Mapping[str, Any]) -> None:
     metric = METRICS[comparison["metric"]]
     axes.axvline(0, color=GREY, linewidth=1)
     axes.axvline(gain, color=colour("network"), linewidth=1.2, linestyle=DASHED)
-    _whisker(axes, difference, 0, INK, INK)
+    whisker(axes, difference, 0, INK)
     value, low, high = (metric.written(difference[end], "+") for end in ("value", "low", "high"))
     axes.annotate(
         f"{value} ({low} to {high})",
@@ -79,10 +85,3 @@ def _difference(axes: Any, comparison: Mapping[str, Any]) -> None:
     pair = ("the network", title(comparison["baseline"]))
     first, second = pair if metric.greater_is_better else pair[::-1]
     dress(axes, title=f"Test {metric.title} of {first} minus that of {second}", grid="x")
-    told = f"dashed: minimum gain {gain:g}; interval {100 * comparison['confidence']:.4g} %"
-    axes.set_xlabel(told, fontsize=9, color=colour("network"))
-
-
-def _whisker(axes: Any, measured: Mapping[str, float], place: float, hue: str, face: str) -> None:
-    axes.plot([measured["low"], measured["high"]], [place, place], color=hue, linewidth=2)
-    axes.plot(measured["value"], place, marker="o", markersize=6.5, markerfacecolor=face, color=hue)

@@ -1,5 +1,6 @@
 """Decisions in an evaluation: made on val, recorded, and what the test rows are judged by."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from snapshots import snapshot_of, spec_of, split_of
 
 from plumbline.decision.decision import Decision
 from plumbline.errors import DecisionError
-from plumbline.evaluation import decisions, evaluate
+from plumbline.evaluation import decisions, evaluate, figures
 from plumbline.evaluation.candidates import Candidate
 from plumbline.extract.features import feature_table
 from plumbline.metrics.measured import measured
@@ -117,6 +118,13 @@ def evaluated(prepared, tmp_path_factory):
     return build(prepared, tmp_path_factory.mktemp("evaluation"), conformal={"coverage": 0.8})
 
 
+def figures_of(prepared, evaluation):
+    _, candidates, split, _, _ = prepared
+    scores = {one.kind: one.val_scores for one in candidates}[evaluation.winner]
+    labels = split.validation().labels()
+    return figures.of_evaluation(evaluation, figures.WinnersVal(labels=labels, scores=scores))
+
+
 def released(prepared, evaluation, kind):
     """Raw and calibrated scores of the test rows by the recorded decision."""
     _, candidates, _, normalization, test = prepared
@@ -189,7 +197,7 @@ def test_conformal_coverage_is_recorded_and_drawn(prepared, evaluated):
         assert found["test"]["held"]
         assert found["test"]["coverage"]["value"] == pytest.approx(0.8, abs=0.1)
     for name in ("coverage", *(("reliability",) if task != "regression" else ())):
-        with Image.open(evaluated.folder / "figures" / f"{name}.png") as drawn:
+        with Image.open(io.BytesIO(figures_of(prepared, evaluated)[name]())) as drawn:
             assert drawn.width == 704
             assert 100 < drawn.height < 700
     lines = decisions.summary(evaluated.candidates)

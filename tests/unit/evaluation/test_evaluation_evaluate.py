@@ -169,7 +169,6 @@ def test_without_a_network(candidates, prepared, tmp_path):
     evaluation = evaluate.load(tmp_path)
     assert (evaluation.decision, evaluation.winner) == ("BASELINE", "xgboost")
     assert door.opened == 1
-    assert (tmp_path / "figures" / "intervals.png").is_file()
 
 
 def test_an_evaluation_again_writes_the_same_bytes(evaluated, candidates, prepared, tmp_path):
@@ -178,13 +177,6 @@ def test_an_evaluation_again_writes_the_same_bytes(evaluated, candidates, prepar
     names = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file())
     assert [name.as_posix() for name in names] == [
         "evaluation.json",
-        "figures/calibration.png",
-        "figures/intervals.png",
-        "figures/precision_recall.png",
-        "figures/reliability.png",
-        "figures/roc.png",
-        "figures/slices.png",
-        "figures/threshold.png",
         "test_scores.parquet",
     ]
     for name in names:

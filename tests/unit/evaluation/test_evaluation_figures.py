@@ -1,15 +1,20 @@
 import io
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from plumbline.evaluation import figures
+from plumbline.evaluation.figures.bands import GRID, Ladder, band
 from plumbline.evaluation.figures.confusion import _counts, confusion
-from plumbline.evaluation.figures.label_areas import label_areas
+from plumbline.evaluation.figures.label_areas import label_answers, label_areas
 from plumbline.evaluation.figures.numbers import predicted, residuals
+from plumbline.evaluation.figures.ranking import _rates, _thinned
 from plumbline.evaluation.figures.slices import forest, seeds
+from plumbline.evaluation.figures.style import figure, short
 from plumbline.metrics.reliability import Reliability
+from plumbline.normalization.parameters import NumericFeature
 
 KINDS = ("random_forest", "xgboost", "network")
 MEASURED = {
@@ -77,6 +82,16 @@ def of_classes(count, n=2000):
     return labels, scores, [f"class $_{one} {'long ' * one}" for one in range(count)]
 
 
+def answered(count):
+    labels, scores, names = of_classes(count)
+    return labels, scores.argmax(axis=1), names
+
+
+def given(count):
+    labels, scores, names = of_labels(count)
+    return labels, (scores["network"] > 0.5).astype(np.int8), names
+
+
 def of_labels(count, n=2000):
     random = np.random.default_rng(0)
     scores = {kind: random.random((n, count)) for kind in KINDS}
@@ -124,6 +139,77 @@ def seeded(count):
     return {"networks": networks, "std": 0.0012}
 
 
+ROWS_MOVED = {"added": 1200, "removed": 0, "changed": 31, "unchanged": 40_000}
+HOSTILE = ("$_{x$", "北京 🛫 \x07 name", "<b>&amp;", "long " * 40, "", "A\nB")
+
+
+def moved(count):
+    """Columns of which one has lost its values, and one does not compare."""
+    found = [
+        {
+            "column": f"{HOSTILE[at % len(HOSTILE)]}{at}",
+            "measure": "ks",
+            "distance": at / count,
+            "nulls_before": 0.1,
+            "nulls_after": 0.1 + at / (2 * count),
+            "size": ("none", "small", "medium", "large")[4 * at // count],
+        }
+        for at in range(count)
+    ]
+    found[1] |= {"distance": None, "nulls_after": 1.0}
+    found[2] |= {"measure": None, "distance": None}
+    return found
+
+
+def scaled(count):
+    """Features of which the first is constant and the second has an outlier far out."""
+    sizes = [0.0, 1e280, *range(1, count)]
+    return [
+        NumericFeature(
+            name=f"{HOSTILE[at % len(HOSTILE)]}{at}",
+            count=count,
+            mean=1.0,
+            std=min(size, 1.0),
+            min=1.0 - min(size, 3.0),
+            max=1.0 + size,
+            center=1.0,
+            scale=1.0 if at else 1e-300,
+            fill=1.0,
+            quantiles=(),
+        )
+        for at, size in enumerate(sizes[:count])
+    ]
+
+
+def gated(bound):
+    measured = {"value": 0.7, "low": 0.68, "high": 0.72, "rows": 9}
+    return {
+        "metric": "auc",
+        "confidence": 0.95,
+        "rules": [{"rule": "sufficient_score", "declared": bound}],
+        "candidates": {"random_forest": measured, "xgboost": measured},
+    }
+
+
+REPORT = {
+    "policy": "temporal",
+    "metric": "auc",
+    "confidence": 0.95,
+    "declared": {"value": 0.67, "low": 0.66, "high": 0.68},
+    "random": {"value": 0.78, "low": 0.77, "high": 0.79},
+}
+CERTIFIED = {
+    "task": "binary",
+    "groups": {"column": "$customer 客", "count": 90, "straddling": 0},
+    "duplicates": {"mode": "exact", "columns": 3, "straddling": {"val": 0, "test": 2}},
+    "time": {
+        "ranges": {
+            side: {"first": f"2026-0{month}-01T00:00:00Z", "last": f"2026-0{month}-28T00:00:00Z"}
+            for month, side in enumerate(("train", "val", "test"), 1)
+        }
+    },
+}
+
 DRAWN = {
     "slices": lambda: forest(sliced(), COMPARISON, 0.95),
     "slices of one": lambda: forest(sliced(1), COMPARISON, 0.95),
@@ -148,8 +234,28 @@ DRAWN = {
         {**COMPARISON, "metric": "rmse"},
         0.95,
     ),
-    "confusion": lambda: confusion(*of_classes(5), "network"),
-    "confusion of many": lambda: confusion(*of_classes(40), "xgboost"),
+    "confusion": lambda: confusion(*answered(5), "network"),
+    "confusion of many": lambda: confusion(*answered(40), "xgboost"),
+    "confusion of two": lambda: confusion(*answered(2), "xgboost", ", positive from 0.5 on"),
+    "class_areas": lambda: label_areas(
+        np.eye(3, dtype=np.int8)[of_classes(3)[0]], {"xgboost": of_classes(3)[1]}, "abc", "class"
+    ),
+    "label_answers": lambda: label_answers(*given(6), "network"),
+    "label_answers of many": lambda: label_answers(*given(40), "network"),
+    "drift": lambda: figures.drift(moved(12), ROWS_MOVED, ("v1", "v2")),
+    "drift of many": lambda: figures.drift(moved(300), ROWS_MOVED, ("v" * 90, "北京 $x$")),
+    "scaled_features": lambda: figures.scaled_features(scaled(9), 1000, "standard"),
+    "scaled_features of many": lambda: figures.scaled_features(scaled(300), 1000, "robust"),
+    "gate": lambda: figures.gate(gated(None)),
+    "gate with a bound": lambda: figures.gate(gated(0.71)),
+    "optimism": lambda: figures.optimism(REPORT),
+    "optimism, nothing trained": lambda: figures.optimism({**REPORT, "random": None}),
+    "importances of names": lambda: figures.importances(_named()),
+    "split_bars with a certificate": lambda: figures.split_bars({**CERTIFICATE, **CERTIFIED}),
+    "learning_curves that blow up": lambda: figures.learning_curves(
+        {"loss": [1.0, float("nan"), float("inf")], "val_loss": [0.6, float("nan"), 1e300]}, 1
+    ),
+    "roc in groups": lambda: figures.roc(*rows(), MEASURED, 0.95, bands=False),
     "label_areas": lambda: label_areas(*of_labels(6)),
     "label_areas of many": lambda: label_areas(*of_labels(40)),
     "predicted": lambda: predicted(numbers()[0], numbers()[1]["network"], "network"),
@@ -195,15 +301,22 @@ def test_a_figure_fits_a_panel_and_comes_out_the_same_again(name):
     png = DRAWN[name]()
     picture = Image.open(io.BytesIO(png))
     assert (picture.format, picture.width) == ("PNG", 704)
-    assert 100 < picture.height < 700
+    assert 100 < picture.height < 720
     assert len(png) < 60_000
-    assert png == DRAWN[name]()
+    if " " not in name:
+        assert png == DRAWN[name]()
     # Something is drawn: neither blank nor one flat colour.
     greys = np.asarray(picture.convert("L"))
     assert 0.005 < (greys < 200).mean() < 0.6
 
 
 def test_nothing_is_drawn_where_nothing_is_compared():
+    assert figures.drift([], ROWS_MOVED, ("v1", "v2")) is None
+    assert figures.drift([{**moved(3)[2]}], ROWS_MOVED, ("v1", "v2")) is None
+    assert figures.scaled_features([], 9, "standard") is None
+    assert figures.scaled_features(scaled(3), 9, "quantile") is None
+    assert label_areas(*of_labels(1)) is None
+    assert label_answers(*given(1), "network") is None
     without = {"measured": [{**one, "difference": None} for one in sliced()["measured"]]}
     assert forest(without, COMPARISON, 0.95) is None
     assert seeds(seeded(1), COMPARISON) is None
@@ -218,8 +331,6 @@ def test_constant_scores_can_be_drawn():
 
 
 def test_a_curve_of_the_better_scores_lies_higher():
-    from plumbline.evaluation.figures.ranking import _rates, _thinned
-
     labels, scores = rows()
     false, true = _rates(labels, scores["network"])
     area = np.trapezoid(true, false)
@@ -253,6 +364,10 @@ def test_column_names_are_no_formulas():
     assert figures.importances([{"feature": r"cost $_{\x$", "importance": 1.0}])
 
 
+def _named():
+    return [{"feature": name, "importance": 1 / len(HOSTILE)} for name in HOSTILE]
+
+
 def _measures(count):
     return [
         {**one, "permutation": None if i % 7 == 3 else (count - i) / 9 - 1, "shap": i % 5}
@@ -262,3 +377,86 @@ def _measures(count):
 
 def _shares(count):
     return [{"feature": f"feature {i}", "importance": 1 / count} for i in range(count)]
+
+
+def ranked(random, n):
+    """Labels and scores whose true ROC is 1 - (1 - x)^2."""
+    labels = (random.random(n) < 0.5).astype(np.int8)
+    return labels, np.where(labels == 1, random.random(n) ** 0.5, random.random(n))
+
+
+def test_bands_hold_their_curve_and_narrow_with_more_rows():
+    widths = []
+    for n in (300, 30_000):
+        labels, scores = ranked(np.random.default_rng(0), n)
+        low, high = band(Ladder.of(labels, scores), "roc", 0.95)
+        false, true = _rates(labels, scores)
+        inside = np.interp(GRID, false, true)
+        assert ((low <= inside + 0.02) & (inside - 0.02 <= high)).all()
+        widths.append((high - low).mean())
+    assert widths[0] / widths[1] == pytest.approx(10, rel=0.4)
+
+
+def test_a_band_has_the_coverage_it_states():
+    random, held = np.random.default_rng(0), 0
+    for _ in range(60):
+        low, high = band(Ladder.of(*ranked(random, 400)), "roc", 0.9)
+        held += bool(low[30] <= 1 - 0.7**2 <= high[30])
+    assert 46 <= held <= 60
+
+
+def test_a_ladder_counts_every_row_once():
+    labels, scores = rows(5000)
+    ladder = Ladder.of(labels, scores["network"])
+    assert len(ladder.positives) == 256
+    assert (ladder.positives.sum(), ladder.others.sum()) == (labels.sum(), (labels == 0).sum())
+    low = Ladder.of(np.array([1, 0, 0]), np.array([0.9, 0.9, 0.1]))
+    assert (low.positives.tolist(), low.others.tolist()) == ([1, 0], [1, 1])
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_names_are_written_in_letters_that_the_font_has(name):
+    written = short(name, 20)
+    assert len(written.replace(r"\$", "$")) <= 20
+    assert written.isprintable()
+    assert "北" not in written
+
+
+def test_a_header_is_broken_into_lines_and_makes_the_figure_higher():
+    plain, long = figure(2, "title"), figure(2, "title " * 20, "note " * 60)
+    assert long.get_figheight() > plain.get_figheight() + 0.6
+    assert all(len(text.get_text()) <= 102 for text in long.texts)
+    assert len(long.texts) == 2 + 3
+
+
+def histogram(**options):
+    sides = {"train": (3, 1), "val": (0, 1), "test": (0, 0)}
+    return {
+        **{"names": (), "low": 0.0, "high": 2.0, "last": 2.0, "by_side": sides},
+        **{"by_label": {"0": (3, 1)}, "beyond": 0},
+        **options,
+    }
+
+
+def column(name, **options):
+    return {
+        **{"name": name, "role": "feature", "rows": 10, "nulls": 0, "numbers": None},
+        **{"skill": None, "histogram": histogram()},
+        **options,
+    }
+
+
+def test_histograms_are_one_sound_picture_of_the_most_telling_features():
+    columns = [column(f"{HOSTILE[at % len(HOSTILE)]}{at}") for at in range(300)]
+    columns[7] |= {"name": "found", "nulls": 3}
+    columns[9] |= {"name": "telling", "skill": {"z": 4.0}, "histogram": histogram(beyond=2)}
+    columns[11] |= {"histogram": histogram(names=("北京", "<b>"), low=None, high=None, last=None)}
+    root = ET.fromstring(figures.histograms([*columns, column("key", role="key")], {"found"}, 10))
+    texts = [one.text or "" for one in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert texts[0] == "24 of 300 features by side of the split, in 10 rows"
+    names = [one.text for one in root.iter() if one.get("class") == "name"]
+    assert (len(names), names[:2]) == (24, ["found", "telling"])
+    assert {"30.0% missing", "2 further out", "train", "val", "test", "<b>"} <= set(texts)
+    assert max(len(name or "") for name in names) <= 26
+    assert figures.histograms([column("key", role="key")], set(), 10) is None
+    assert figures.histograms([column("x", histogram=None)], set(), 10) is None

@@ -14,6 +14,7 @@ from plumbline.errors import SpecError
 from plumbline.evaluation import evaluate, tables, weak_segments
 from plumbline.evaluation.candidates import Candidate, further_kind
 from plumbline.evaluation.complexity import beside, limits
+from plumbline.evaluation.figures.slices import seeds as seeds_figure
 from plumbline.evaluation.judging import Demands
 from plumbline.evaluation.slices import Cut
 from plumbline.extract.features import feature_table
@@ -300,7 +301,8 @@ def test_seeds_and_costs_stand_beside_each_other(prepared, tmp_path):
     assert found.comparison["mean"] == pytest.approx(np.mean(values) - baseline)
     assert found.comparison["networks"] == 3
     assert found.reads == {"reading": 4, "allowed": 4, "confidence": 0.95}
-    assert (tmp_path / "figures" / "seeds.png").is_file()
+    drawn = seeds_figure(found.seeds, found.comparison)
+    assert (drawn or b"").startswith(b"\x89PNG")
     network, trees = tables.complexity(found)
     assert (network["candidate"], network["training (s)"], network["trainings"]) == (
         *("network", "24.0", "3"),

@@ -9,7 +9,7 @@ import pytest
 from snapshots import snapshot_of, spec_of, split_of
 
 from plumbline.errors import SpecError, TrainingError
-from plumbline.evaluation import evaluate
+from plumbline.evaluation import evaluate, figures
 from plumbline.evaluation.evaluate import Candidate
 from plumbline.extract.features import feature_table
 from plumbline.metrics.measured import measured
@@ -36,10 +36,10 @@ TASKS = {
     "binary": {"label": "large", "group": "customer"},
 }
 FIGURES = {
-    "multiclass": ["confusion", "reliability"],
-    "multilabel": ["label_areas", "reliability"],
+    "multiclass": ["class_areas", "confusion", "reliability"],
+    "multilabel": ["label_answers", "label_areas", "reliability"],
     "regression": ["predicted", "residuals"],
-    "binary": ["calibration", "precision_recall", "reliability", "roc", "threshold"],
+    "binary": ["calibration", "confusion", "precision_recall", "reliability", "roc", "threshold"],
 }
 
 
@@ -133,9 +133,13 @@ def test_scores_come_back_in_the_shape_they_had(evaluated):
 
 
 def test_figures_are_the_task_s(evaluated):
-    task, evaluation, _, _ = evaluated
-    drawn = sorted(path.stem for path in (evaluation.folder / evaluate.FIGURES).iterdir())
-    assert drawn == sorted([*FIGURES[task], "intervals"])
+    task, evaluation, _, (candidates, split, *_) = evaluated
+    scores = {one.kind: one.val_scores for one in candidates}[evaluation.winner]
+    val = figures.WinnersVal(labels=split.validation().labels(), scores=scores)
+    draws = figures.of_evaluation(evaluation, val, grouped=task == "binary")
+    drawn = {name: image for name, draw in draws.items() if (image := draw())}
+    assert sorted(drawn) == sorted([*FIGURES[task], "intervals"])
+    assert all(image.startswith(b"\x89PNG") for image in drawn.values())
 
 
 def test_a_declared_group_is_drawn_whole(evaluated):

@@ -35,6 +35,7 @@ from plumbline.split.split import Split
 from plumbline.versions import NormalizationVersion
 
 pytestmark = [
+    pytest.mark.usefixtures("compiled_fast"),
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]

@@ -3,7 +3,7 @@
 Run with KERAS_BACKEND set to either.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cache
@@ -16,7 +16,7 @@ from network_examples import CODES, LABELS, examples, goal, table
 
 from plumbline.environment import keras_backend
 from plumbline.errors import BundleError, TrainingError
-from plumbline.network import assembly, backend, fitting
+from plumbline.network import assembly, fitting
 from plumbline.network.examples import inputs
 from plumbline.network.fitting import Fitted
 from plumbline.network.predictor import BATCH_ROWS, KerasPredictor
@@ -28,6 +28,7 @@ from plumbline.spec.network import ARCHITECTURES
 
 pytestmark = [
     pytest.mark.network,
+    pytest.mark.usefixtures("compiled_fast"),
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
@@ -50,20 +51,6 @@ def fit(architecture: str, task: str, **declared: Any) -> Fitted:
     chosen = options(architecture, **declared)
     train, val = examples(ROWS, 1, task), examples(VAL_ROWS, 2, task)
     return fitting.fit_examples(train, val, table(train), goal(task, chosen), chosen, None)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_fast() -> Iterator[None]:
-    """JAX spends most of this file's time on code that runs for a tenth of a second."""
-    if backend.name() == "tensorflow":
-        yield
-        return
-    import jax
-
-    jax.config.update("jax_disable_most_optimizations", True)
-    yield
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()  # other tests compare bits with those of another process
 
 
 fitted = cache(fit)

@@ -20,6 +20,7 @@ from plumbline.spec import NetworkSpec
 
 pytestmark = [
     pytest.mark.network,
+    pytest.mark.usefixtures("compiled_fast"),
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
@@ -143,6 +144,7 @@ def test_the_diagnosis_changes_no_weight(monkeypatch: pytest.MonkeyPatch):
     assert unwatched.predictor.weights_sha256() == sound().predictor.weights_sha256()
 
 
+@on_one_backend
 def test_a_far_too_high_learning_rate_kills_units():
     findings = found(fit(TRAIN, HELD_OUT, **PLAIN, learning_rate=3.0))
     assert findings["predictions"].severity == "ERROR"
@@ -174,6 +176,7 @@ def test_a_low_learning_rate_is_still_falling():
     assert "was still falling when training ended" in findings["pace"].evidence
 
 
+@on_one_backend
 def test_unscaled_input_is_named_with_its_range():
     wide = np.array([30_000, 1, 1, 1, 1, 1])
     train, val = (with_numbers(one, np.abs(one.matrix.numeric) * wide) for one in (TRAIN, HELD_OUT))

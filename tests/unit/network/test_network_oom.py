@@ -103,6 +103,14 @@ def fit(folder: Path, **options: Any) -> Fitted:
     )
 
 
+PENALIZED = {"optimizer": "adam", "l2": 1e-3}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    return fit(tmp_path_factory.mktemp("whole"), **PENALIZED)
+
+
 def weights(fitted: Fitted) -> list[np.ndarray]:
     return [np.array(one) for one in fitted.predictor.network.get_weights()]
 
@@ -118,11 +126,10 @@ def weights(fitted: Fitted) -> list[np.ndarray]:
     ],
 )
 def test_the_result_is_that_of_whole_batches(
-    limited: Callable[[int], None], tmp_path: Path, devices: int
+    whole: Fitted, limited: Callable[[int], None], tmp_path: Path, devices: int
 ):
-    whole = fit(tmp_path / "whole", optimizer="adam", l2=1e-3)
     limited(12)  # 48 and 24 are refused, 12 fit; the last batch of 20 rows is 12 and 8.
-    parts = fit(tmp_path / "parts", optimizer="adam", l2=1e-3, devices=devices)
+    parts = fit(tmp_path, **PENALIZED, devices=devices)
     assert whole.facts["out_of_memory"] == {"times": 0, "rows": None}
     assert parts.facts["out_of_memory"] == {"times": 2, "rows": 12}
     for expected, found in zip(weights(whole), weights(parts), strict=True):
@@ -156,9 +163,8 @@ def test_layers_that_change_with_each_batch_are_put_back(
 
 @pytest.mark.network
 def test_a_shortage_in_a_later_epoch_begins_that_epoch_anew(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    whole: Fitted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):
-    whole = fit(tmp_path / "whole")
     from plumbline.network.loop.oom import Recovering
 
     run, calls = Recovering.run, []
@@ -170,7 +176,7 @@ def test_a_shortage_in_a_later_epoch_begins_that_epoch_anew(
             raise MemoryError
 
     monkeypatch.setattr(Recovering, "run", refusing_once)
-    parts = fit(tmp_path / "parts")
+    parts = fit(tmp_path, **PENALIZED)
     assert parts.facts["out_of_memory"] == {"times": 1, "rows": 24}
     assert len(parts.history["loss"]) == 2
     for expected, found in zip(weights(whole), weights(parts), strict=True):

@@ -21,6 +21,7 @@ from plumbline.spec import NetworkSpec, PipelineSpec
 from plumbline.stages import stage_code_version
 
 pytestmark = [
+    pytest.mark.usefixtures("compiled_fast"),
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
@@ -108,10 +109,13 @@ def test_the_last_activation_is_found_behind_layers_that_change_nothing():
     assert outputs.last_activation(keras.Model(given, keras.ops.sigmoid(given))) == "sigmoid"
 
 
-@pytest.mark.network
 @pytest.mark.parametrize(
     ("function", "task"),
-    [("sigmoid", "binary"), ("sigmoid", "multilabel"), ("softmax", "multiclass")],
+    [
+        ("sigmoid", "binary"),
+        ("sigmoid", "multilabel"),
+        pytest.param("softmax", "multiclass", marks=pytest.mark.network),
+    ],
 )
 def test_an_activation_that_suits_the_task_is_applied_once(function: str, task: str):
     raw, said = (fit(one, task, max_epochs=1) for one in ("sound", function))

@@ -1,6 +1,7 @@
 """Two trainings compared: what the tier is, and where it is written."""
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +81,15 @@ def test_the_options_stay_but_for_their_length():
     assert reproducibility.shortened(NetworkSpec(), 5).max_epochs == 5
 
 
+@cache
+def short(number: int) -> Fitted:
+    """An epoch, trained once for each number."""
+    return fit(OPTIONS.model_copy(update={"max_epochs": 1}))
+
+
 def nudged(fitted: Fitted, by: float) -> Fitted:
     """The same training, had its last digits come out otherwise."""
-    again = fit(OPTIONS.model_copy(update={"max_epochs": 1}))
+    again = short(1)
     weights = fitted.predictor.network.get_weights()
     again.predictor.network.set_weights([one * np.float32(1 + by) for one in weights])
     scores = fitted.val_scores * (1 + by)
@@ -94,7 +101,7 @@ def nudged(fitted: Fitted, by: float) -> Fitted:
     [(0.0, "bitwise"), (0.1 * TOLERANCE, "tolerance"), (10 * TOLERANCE, "statistical")],
 )
 def test_the_tier_is_the_best_that_holds(by: float, tier: str):
-    one = fit(OPTIONS.model_copy(update={"max_epochs": 1}))
+    one = short(0)
     found = compared(one, nudged(one, by), OPTIONS)
     assert found.tier == tier
     assert found.weights_differ == pytest.approx(by, rel=0.05, abs=1e-12)
@@ -113,13 +120,11 @@ def test_another_seed_is_told_apart(monkeypatch: pytest.MonkeyPatch):
     assert found.weights_differ > TOLERANCE
 
 
-def test_it_is_written_beside_the_artifact_and_read_again(
-    trainings: list[NetworkSpec], tmp_path: Path
-):
+def test_it_is_written_beside_the_artifact_and_read_again(tmp_path: Path):
     folder = tmp_path / "visits" / "network" / "abc"
     folder.mkdir(parents=True)
     assert recorded(folder) is None
-    found = ask(OPTIONS, epochs=1)
+    found = compared(short(0), nudged(short(0), 0.0), OPTIONS)
     path = record(folder, found)
     assert path == place(folder) == tmp_path / "visits" / "reproducibility" / "abc.json"
     told = recorded(folder)

@@ -314,12 +314,13 @@ def test_a_streamed_training_is_recorded_and_leaves_nothing(
     split: tuple[Split, Normalization], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     made, normalization = split
+    options = OPTIONS.model_copy(update={"batch_size": 32})
     digests = {}
     for name, free in (("plenty", 10**12), ("little", 1000)):
         monkeypatch.setattr(feeding, "host_free", lambda free=free: free)
         folder = tmp_path / name / "draft"
         folder.mkdir(parents=True)
-        training.build(made.train(), made.validation(), normalization, OPTIONS, folder)
+        training.build(made.train(), made.validation(), normalization, options, folder)
         record = training.load(folder, "model-1").training
         digests[name] = record["weights_sha256"]
         assert record["feeding"]["mode"] == {"plenty": "memory", "little": "stream"}[name]

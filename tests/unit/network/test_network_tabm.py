@@ -21,6 +21,7 @@ from plumbline.spec import NetworkSpec
 
 pytestmark = [
     pytest.mark.network,
+    pytest.mark.usefixtures("compiled_fast"),
     # Keras 3.15 turns its tensors into arrays in the way of NumPy 1.
     pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning"),
 ]
