@@ -32,8 +32,8 @@ lint: $(INSTALLED)
 	$(BIN)/lint-imports
 
 test: $(INSTALLED) ## install, then lint, types, import rules and tests on both Keras backends
-	@# Lint fails soonest; then the longest first, so that both jobs end together.
-	$(MAKE) --jobs 2 lint test-jax test-graphs test-networks test-units test-browser
+	@# Three at once keep two cores busy: many tests wait for servers and processes of their own.
+	$(MAKE) --jobs 3 lint test-graphs test-jax test-networks test-units test-browser
 
 test-browser: $(INSTALLED)  # installs Chromium where there is none; PLUMBLINE_BROWSER=required: or fails
 	$(BIN)/pytest tests/browser
