@@ -54,7 +54,7 @@ def _audit(bench: Workbench) -> dg.MaterializeResult:
             "warnings": found.warnings,
             "findings": table(_row(finding) for finding in found.findings),
             "columns": table(_described(column) for column in found.profile["columns"]),
-            **pictures({"histograms": lambda: _histograms(found)}),
+            **pictures(bench, [made.folder], {"histograms": lambda: _histograms(found)}),
         },
     )
 

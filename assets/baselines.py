@@ -62,7 +62,7 @@ def _train(bench: Workbench, kind: training.Kind) -> dg.MaterializeResult:
         baseline.training,
         {
             **_cost(baseline.training),
-            **pictures({"importances": lambda: figures.importances(listed)}),
+            **pictures(bench, [made.folder], {"importances": lambda: figures.importances(listed)}),
             "importances_table": table(_shown(listed[:20])),
             **_early_stopping(baseline),
         },
@@ -184,7 +184,7 @@ def _decide(bench: Workbench) -> dg.MaterializeResult:
             "reason": decided.reason,
             "rules": table(_rules(decided)),
             "candidates": table(_candidates(decided)),
-            **_scores(decided),
+            **_scores(bench, decided, made.folder),
             **_override(decided),
         },
     )
@@ -229,11 +229,12 @@ def _candidates(decided: gate.Gate) -> Iterator[dict[str, Any]]:
         yield {"candidate": kind, "metric": metric, **ends}
 
 
-def _scores(decided: gate.Gate) -> dict[str, Any]:
+def _scores(bench: Workbench, decided: gate.Gate, folder: Path) -> dict[str, Any]:
     """The baselines' scores as numbers, and as a picture beside what would be enough."""
     metric, candidates = decided.evidence["metric"], decided.evidence["candidates"]
     numbers = {f"val_{metric}_{kind}": one["value"] for kind, one in candidates.items()}
-    return {**numbers, **pictures({"scores": lambda: figures.gate(decided.evidence)})}
+    draws = {"scores": lambda: figures.gate(decided.evidence)}
+    return {**numbers, **pictures(bench, [folder], draws)}
 
 
 def _override(decided: gate.Gate) -> dict[str, dg.MetadataValue]:

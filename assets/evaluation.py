@@ -70,7 +70,7 @@ def _evaluate(bench: Workbench) -> dg.MaterializeResult:
             "slices_table": table(tables.slices(evaluation)),
             "seeds_table": table(tables.seeds(evaluation)),
             "versions_table": table(side_by_side(bench.registry, bench.spec.name)),
-            **pictures(_figures(bench)),
+            **pictures(bench, [made.folder, bench.winner.folder], _figures(bench)),
         },
     )
 

@@ -69,8 +69,8 @@ def _train(bench: Workbench) -> dg.MaterializeResult:
             "epochs": trained.training["epochs"],
             "best_epoch": trained.training["best_epoch"],
             "smoke_test": dg.MetadataValue.json(trained.training["smoke_test"]),
-            **pictures({"learning_curves": lambda: _curves(trained)}),
-            **_range_test(trained.training),
+            **pictures(bench, [made.folder], {"learning_curves": lambda: _curves(trained)}),
+            **_range_test(bench, trained),
             **_classes(trained.training),
         },
         checks=diagnosis.checks(bench.spec, trained.findings),
@@ -91,14 +91,15 @@ def _hyperparameters(bench: Workbench, record: Mapping[str, Any]) -> Mapping[str
     return {**given, "search": search}
 
 
-def _range_test(record: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+def _range_test(bench: Workbench, trained: training.TrainedNetwork) -> dict[str, dg.MetadataValue]:
     """Where `network.range_test` was asked for."""
-    found = record.get("range_test")
+    found = trained.training.get("range_test")
     if not found:
         return {}
-    used = record["hyperparameters"]["learning_rate"]
+    used = trained.training["hyperparameters"]["learning_rate"]
     tried = (found["rates"], found["losses"], found["suggested"])
-    return pictures({"range_test": lambda: figures.range_test(*tried, used)})
+    draws = {"range_test": lambda: figures.range_test(*tried, used)}
+    return pictures(bench, [trained.folder], draws)
 
 
 def _classes(record: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:

@@ -72,11 +72,13 @@ def _normalize(bench: Workbench) -> dg.MaterializeResult:
                 {vocabulary.name: len(vocabulary.values) for vocabulary in fitted.categories}
             ),
             **pictures(
+                bench,
+                [made.folder],
                 {
                     "scaled_features": lambda: figures.scaled_features(
                         fitted.numeric, fitted.row_count, fitted.method
                     )
-                }
+                },
             ),
             "dropped": dg.MetadataValue.json(fitted.dropped),
         },

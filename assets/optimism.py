@@ -56,7 +56,7 @@ def _measure(bench: Workbench) -> dg.MaterializeResult:
             "told": report.told,
             **_numbers(report),
             f"val_{report.metric}": table(_scores(report)),
-            **pictures({"scores": lambda: figures.optimism(vars(report))}),
+            **pictures(bench, [made.folder], {"scores": lambda: figures.optimism(vars(report))}),
         },
     )
 

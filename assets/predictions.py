@@ -38,7 +38,7 @@ def _predict(bench: Workbench) -> dg.MaterializeResult:
         lambda folder: score_snapshot(load_bundle(bundle), bench.snapshot, folder),
     )
     decision = Decision.from_json(json.loads((bundle / FILE).read_text("utf-8")))
-    predicted = summary(made.folder)
+    predicted, answers = summary(made.folder), made.folder / PREDICTIONS
     return materialized(
         bench,
         "predictions",
@@ -51,7 +51,9 @@ def _predict(bench: Workbench) -> dg.MaterializeResult:
             "bundle_version": bench.chain.version("release"),
             "answers": ", ".join(f"{one.name} ({one.type})" for one in decision.schema),
             **pictures(
-                {"distribution": lambda: figure.of_predictions(made.folder / PREDICTIONS, decision)}
+                bench,
+                [made.folder, bench.folder("release")],
+                {"distribution": lambda: figure.of_predictions(answers, decision)},
             ),
         },
     )

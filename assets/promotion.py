@@ -121,7 +121,7 @@ def _promote(bench: Workbench) -> dg.MaterializeResult:
             "told": outcome.told if outcome else "release.promote is off: nothing was compared",
             "promoted": standing(happened)["champion"] == row["bundle_version"],
             **standing(happened),
-            **(_measured(compared) if compared else {}),
+            **(_measured(bench, compared) if compared else {}),
             "test_reads": ledger.test_reads(bench.registry, bench.spec.name, bench.dataset_version),
         },
     )
@@ -150,7 +150,7 @@ def _data_version(bench: Workbench, outcome: Outcome | None) -> str:
     return evidence.get("version") or fingerprint(**withheld)
 
 
-def _measured(compared: Comparison) -> dict[str, Any]:
+def _measured(bench: Workbench, compared: Comparison) -> dict[str, Any]:
     rows = {
         "dagster/row_count": compared.rows["compared"],
         **{f"{name}_rows": count for name, count in compared.rows.items()},
@@ -166,7 +166,7 @@ def _measured(compared: Comparison) -> dict[str, Any]:
         "scores": table({"": name, **_told(one)} for name, one in judged["entrants"].items()),
         "differences": table({"over": name, **one} for name, one in judged["differences"].items()),
         **{f"gain_over_{name}": one["value"] for name, one in judged["differences"].items()},
-        **pictures({"difference": lambda: figure.difference(judged)}),
+        **pictures(bench, [compared.folder], {"difference": lambda: figure.difference(judged)}),
     }
 
 

@@ -58,7 +58,7 @@ def _search(bench: Workbench) -> dg.MaterializeResult:
         STAGE,
         folder=made.folder,
         reused=made.reused,
-        metadata={"status": "searched", **_told(bench, SearchResult.load(made.folder))},
+        metadata={"status": "searched", **_told(bench, made.folder)},
     )
 
 
@@ -71,7 +71,8 @@ def _study(bench: Workbench) -> str:
     return f"{name}/{uuid4().hex[:12]}" if bench.options.force else name
 
 
-def _told(bench: Workbench, found: SearchResult) -> dict[str, Any]:
+def _told(bench: Workbench, folder: Path) -> dict[str, Any]:
+    found = SearchResult.load(folder)
     best = found.trials[found.best]
     return {
         f"best_val_{found.metric}": best.value,
@@ -84,10 +85,12 @@ def _told(bench: Workbench, found: SearchResult) -> dict[str, Any]:
         "trial_seconds": round(sum(one.seconds for one in found.trials), 2),
         "importances": table({"option": k, "share": v} for k, v in found.importances.items()),
         **pictures(
+            bench,
+            [folder],
             {
                 "history": lambda: figures.search_history(found),
                 "parallel_coordinates": lambda: figures.parallel_coordinates(found),
-            }
+            },
         ),
         "study": found.study,
         "study_tables": f"schema {SCHEMA} at {bench.postgres.place}",

@@ -61,7 +61,7 @@ def _split(bench: Workbench) -> dg.MaterializeResult:
             "groups": dg.MetadataValue.json(certified["groups"]),
             "duplicates": dg.MetadataValue.json(certified["duplicates"]),
             **_rates(certified),
-            **pictures({"picture": lambda: figures.split_bars(certified)}),
+            **pictures(bench, [made.folder], {"picture": lambda: figures.split_bars(certified)}),
         },
     )
 

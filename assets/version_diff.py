@@ -48,12 +48,13 @@ def _compare(bench: Workbench) -> dg.MaterializeResult:
     found, reason = diff.load(made.folder)
     if found is None or before is None:
         return _result(bench, made, reason, {"compared": False, "reason": reason})
+    tables = _tables(bench, made.folder, found)
     # The moves are looked up each time: the split before may have been made only since.
     try:
         split = moves(bench.spec, pair(before, bench.snapshot), bench.store)
     except ArtifactMissing as missing:
-        return _result(bench, made, str(missing), _tables(found))
-    return _result(bench, made, split, {**_tables(found), "split_moves": table(split.table)})
+        return _result(bench, made, str(missing), tables)
+    return _result(bench, made, split, {**tables, "split_moves": table(split.table)})
 
 
 def _before(bench: Workbench) -> Snapshot | None:
@@ -88,7 +89,7 @@ def _result(
     )
 
 
-def _tables(found: Diff) -> dict[str, Any]:
+def _tables(bench: Workbench, folder: Path, found: Diff) -> dict[str, Any]:
     """What the UI shows. Keys and values of rows stay in the artifact, where they are found
     again when a row has to go; Dagster's event log is kept for ever."""
     return {
@@ -97,7 +98,7 @@ def _tables(found: Diff) -> dict[str, Any]:
         "told": diff.told(found),
         **{f"rows_{what}": count for what, count in found.rows.items()},
         "columns_moved": sum(one["size"] != "none" for one in found.changes),
-        **pictures({"drift": lambda: _drift(found)}),
+        **pictures(bench, [folder], {"drift": lambda: _drift(found)}),
         "columns_changed": table(found.changes),
         **{f"columns_{what}": table(rows) for what, rows in found.columns.items()},
     }
