@@ -17,8 +17,13 @@ def home() -> Path:
 
 
 def store_location() -> str:
-    """Where artifacts lie: `PLUMBLINE_STORE`, or `store` below `home()`."""
+    """Where artifacts lie, a path or a URL: `PLUMBLINE_STORE`, or `store` below `home()`."""
     return os.environ.get("PLUMBLINE_STORE") or str(home() / "store")
+
+
+def store_cache() -> Path:
+    """Where artifacts of a bucket are kept: `PLUMBLINE_STORE_CACHE`, or `cache` below `home()`."""
+    return Path(os.environ.get("PLUMBLINE_STORE_CACHE") or home() / "cache").resolve()
 
 
 @contextmanager

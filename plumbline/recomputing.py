@@ -3,18 +3,13 @@
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from plumbline.errors import ArtifactCorrupt
-from plumbline.store import MANIFEST, ArtifactStore, files_of, mismatches, rename_if_absent
+from plumbline.store import ArtifactStore, files_of
 
 log = logging.getLogger(__name__)
-
-SET_ASIDE = ".set_aside"
-"""Folder of the store, which no pipeline can be named like, for what did not verify."""
 
 _CHUNK = 1 << 20
 
@@ -26,17 +21,17 @@ class Recomputed:
     differing: Mapping[str, str]
     """By file that came out otherwise: how."""
     unsound: Mapping[str, str]
-    """By file of the stored folder that did not verify: what is wrong with it."""
-    set_aside: Path | None = None
-    """Where the stored folder is now; None: it verified, and stands."""
+    """By file of the stored artifact that did not verify: what is wrong with it."""
+    set_aside: str | None = None
+    """Where the stored artifact is now; None: it verified, and stands."""
 
     @property
     def told(self) -> str:
         """The outcome in a sentence."""
         if self.set_aside:
             return (
-                f"the stored folder did not verify ({_listed(self.unsound)}); it was put aside at "
-                f"{self.set_aside}, and what was computed now took its place"
+                f"the stored artifact did not verify ({_listed(self.unsound)}); it was put aside "
+                f"at {self.set_aside}, and what was computed now took its place"
             )
         if self.differing:
             return f"differs, and what was stored stands: {_listed(self.differing)}"
@@ -56,30 +51,19 @@ def recompute(
 
     Raises:
         StoreUnwritable: the store is read-only, full or not permitted.
+        StoreUnreachable: the store does not answer.
     """
-    final = store.folder(pipeline, stage, fingerprint)
-    with store.drafted(final, write) as draft:
-        unsound = problems(final)
+    place = pipeline, stage, fingerprint
+    with store.drafted(store.folder(*place), write) as draft:
+        unsound = store.problems(*place)
         if not unsound:
-            return Recomputed(differing=dict(_differing(final, draft)), unsound={})
-        now = f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}"
-        aside = store.root / SET_ASIDE / pipeline / stage / f"{fingerprint}.{now}"
-        aside.parent.mkdir(parents=True, exist_ok=True)
-        final.rename(aside)
-        rename_if_absent(draft, final)
+            stored = store.local(*place)
+            return Recomputed(differing=dict(_differing(stored, draft)), unsound={})
+        aside = store.put_aside(*place)
+        store.accept(draft, *place)
     made = Recomputed(differing={}, unsound=unsound, set_aside=aside)
     log.warning("%s %s: %s", stage, fingerprint[:12], made.told)
     return made
-
-
-def problems(folder: Path) -> dict[str, str]:
-    """What is wrong with each file of a published folder, the list of them included."""
-    if not (folder / MANIFEST).is_file():
-        return {MANIFEST: "missing"}
-    try:
-        return mismatches(folder)
-    except ArtifactCorrupt as error:
-        return {MANIFEST: error.found}
 
 
 def _differing(stored: Path, made: Path) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from plumbline import store as artifacts
 from plumbline.audit.offenders import sql_fingerprint
 from plumbline.chain import Chain
 from plumbline.errors import PlumblineError
@@ -27,7 +26,8 @@ class Verified:
     """What was found of one stage."""
 
     stage: str
-    location: Path
+    location: str
+    """A path or a URL."""
     status: str
     """verified, absent, or what is wrong."""
 
@@ -51,13 +51,12 @@ def verify(
     withheld. `root`: what the declaration's SQL files are relative to.
     """
     row = registry.one("dataset_versions", pipeline=spec.name, dataset_version=dataset_version)
-    folder = store.folder(spec.name, "snapshot", snapshot_address(spec.name, dataset_version))
+    address = snapshot_address(spec.name, dataset_version)
+    place = _Place(store, (spec.name, "snapshot", address))
     if row is None:
-        yield Verified(stage="snapshot", location=folder, status="not in the registry")
+        yield place.told("not in the registry")
         return
-    yield Verified(
-        stage="snapshot", location=folder, status=_snapshot_status(folder, row["digest"])
-    )
+    yield place.told(_snapshot_status(place, row["digest"]))
     previous = previous_version(spec.name, dataset_version, registry)
     chain = Chain(
         spec=spec,
@@ -70,8 +69,32 @@ def verify(
         if stage == "promotion":
             yield from _comparisons(chain, registry, store)
             continue
-        folder = store.folder(spec.name, stage, chain.version(stage))
-        yield Verified(stage=stage, location=folder, status=_status(stage, folder, registry))
+        place = _Place(store, (spec.name, stage, chain.version(stage)))
+        yield place.told(_status(place, registry))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An artifact's place, whether or not it is there."""
+
+    store: ArtifactStore
+    artifact: tuple[str, str, str]
+
+    def told(self, status: str) -> Verified:
+        location = self.store.location_of(self.store.folder(*self.artifact))
+        return Verified(stage=self.artifact[1], location=location, status=status)
+
+    @property
+    def there(self) -> bool:
+        return self.store.has(*self.artifact)
+
+    @property
+    def problems(self) -> dict[str, str]:
+        return self.store.problems(*self.artifact)
+
+    @property
+    def folder(self) -> Path:
+        return self.store.local(*self.artifact)
 
 
 def _comparisons(chain: Chain, registry: Registry, store: ArtifactStore) -> Iterator[Verified]:
@@ -80,32 +103,32 @@ def _comparisons(chain: Chain, registry: Registry, store: ArtifactStore) -> Iter
     happened = [one for one in events(registry, name) if one.bundle_version == bundle]
     for version in dict.fromkeys(one.evidence.get("version") for one in happened):
         if version is not None:
-            folder = store.folder(name, "promotion", version)
-            status = _status("promotion", folder, registry)
-            yield Verified(stage="promotion", location=folder, status=status)
+            place = _Place(store, (name, "promotion", version))
+            yield place.told(_status(place, registry))
 
 
-def _snapshot_status(folder: Path, digest: str) -> str:
-    if not folder.is_dir():
+def _snapshot_status(place: _Place, digest: str) -> str:
+    if not place.there:
         return "missing; run the pipeline again to freeze it again from the source"
-    if problems := artifacts.mismatches(folder):
+    if problems := place.problems:
         return _told(problems)
-    found = content_of_snapshot(Snapshot.load(folder)).digest
+    found = content_of_snapshot(Snapshot.load(place.folder)).digest
     if found != digest:
         return f"content digest is {found[:12]}, the registry says {digest[:12]}"
     return "verified"
 
 
-def _status(stage: str, folder: Path, registry: Registry) -> str:
-    if not folder.is_dir():
+def _status(place: _Place, registry: Registry) -> str:
+    stage = place.artifact[1]
+    if not place.there:
         return "absent"
     try:
-        if problems := artifacts.mismatches(folder):
+        if problems := place.problems:
             return _told(problems)
         if stage == "normalization":
-            return _against_registry(folder, registry)
+            return _against_registry(place.folder, registry)
         if stage == "release":
-            require_registered(load_bundle(folder / "bundle"), registry)
+            require_registered(load_bundle(place.folder / "bundle"), registry)
     except PlumblineError as error:
         return str(error)
     return "verified"

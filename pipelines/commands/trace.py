@@ -38,10 +38,10 @@ def trace(name: str, key: tuple[str, ...], file: Path | None, erase: bool, as_js
         registry = Registry.open(postgres())
         keys = history.asked(spec, registry, given=given, file=file)
         traced = history.trace(spec, keys, registry, store)
-        report = erasure(traced, spec) if erase else None
+        report = erasure(traced, spec, store.holds) if erase else None
     if as_json:
         click.echo(json.dumps((report or traced).to_json(), indent=2, ensure_ascii=False))
     elif report:
-        show_erasure(report, store.root)
+        show_erasure(report, store.address)
     else:
         show_trace(traced)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -24,7 +23,7 @@ def show_trace(traced: Trace) -> None:
         _show(part)
 
 
-def show_erasure(report: Erasure, store: Path) -> None:
+def show_erasure(report: Erasure, store: str) -> None:
     """The report; places in the store are told from its root on."""
     for part in (_asked(report.pipeline, report.keys, report.found), *_erased(report, store)):
         _show(part)
@@ -160,7 +159,7 @@ def _mentions(traced: Trace) -> Iterator[str]:
         yield f"example in version diff {one['version_diff'][:12]}"
 
 
-def _erased(report: Erasure, store: Path) -> Iterator[Table | str]:
+def _erased(report: Erasure, store: str) -> Iterator[Table | str]:
     def near(where: str) -> str:
         # As a shell finds it: twelve digits tell any two versions apart.
         return re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1*", where.replace(f"{store}/", ""))

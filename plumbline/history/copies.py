@@ -71,7 +71,7 @@ def audits(search: Search) -> Table:
                 for one in search.registry.rows("findings", audit_version=row["audit_version"])
                 if (found := _named(search, row["dataset_version"], one["examples"]))
             ],
-            "folder": str(search.folder("audit", row["audit_version"])),
+            "folder": search.location("audit", row["audit_version"]),
         }
         for row in search.rows("audits")
     ]
@@ -88,7 +88,8 @@ def examples(search: Search) -> Table:
         named = [one["key"] for rows in record["examples"].values() for one in rows]
         if found := _named(search, version, named):
             made = {"version_diff": folder.name, "dataset_version": version}
-            table.append({**made, "found": found, "folder": str(folder)})
+            place = search.location("version_diff", folder.name)
+            table.append({**made, "found": found, "folder": place})
     return sorted(table, key=lambda made: search.age(made["dataset_version"]))
 
 
@@ -97,7 +98,8 @@ def _predicted(search: Search, folder: Path) -> dict[str, Any]:
     with pq.ParquetFile(path) as file:
         first = next(file.iter_batches(1, columns=list(VERSIONS))).to_pylist()[0]
         answers = file.schema_arrow.names[len(search.keys.names) : -len(VERSIONS)]
-    made = {"predictions": folder.name, **first, "folder": str(folder)}
+    place = search.location("predictions", folder.name)
+    made = {"predictions": folder.name, **first, "folder": place}
     try:
         types = search.types(first["dataset_version"])
         found = rows_with(search.keys, path, types, answers)
@@ -108,13 +110,17 @@ def _predicted(search: Search, folder: Path) -> dict[str, Any]:
 
 
 def _golden(search: Search, bundle: dict[str, Any]) -> dict[str, Any]:
-    folders = (
-        Path(bundle["folder"]),
-        search.folder("release", bundle["bundle_version"]) / "bundle",
-    )
-    path = next((one / GOLDEN for one in folders if (one / GOLDEN).is_file()), None)
+    place = "release", bundle["bundle_version"]
+    paths = {
+        Path(bundle["folder"]) / GOLDEN: f"{bundle['folder']}/{GOLDEN}",
+        search.folder(*place) / "bundle" / GOLDEN: f"{search.location(*place)}/bundle/{GOLDEN}",
+    }
+    path = next((one for one in paths if one.is_file()), None)
     data = search.snapshot_folder(bundle["dataset_version"]) / DATA
-    told = {"bundle_version": bundle["bundle_version"], "file": str(path or folders[0] / GOLDEN)}
+    told = {
+        "bundle_version": bundle["bundle_version"],
+        "file": paths[path] if path else f"{bundle['folder']}/{GOLDEN}",
+    }
     if path is None:
         return {**told, "state": GONE, "found": []}
     if not (bundle["sides_known"] and data.is_file()):

@@ -1,7 +1,8 @@
 """What has to happen if rows must go, in order. It reports; it deletes nothing."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from plumbline.history.holdings import Holding, holdings
@@ -58,9 +59,11 @@ class Erasure:
         return asdict(self)
 
 
-def erasure(traced: Trace, spec: PipelineSpec) -> Erasure:
-    """What follows from a trace, if its keys are to go."""
-    held = holdings(traced)
+def erasure(
+    traced: Trace, spec: PipelineSpec, there: Callable[[str], bool] = lambda at: Path(at).exists()
+) -> Erasure:
+    """What follows from a trace, if its keys are to go. there: as `ArtifactStore.holds`."""
+    held = holdings(traced, there)
     again, untouched = _sorted_out(traced)
     steps = [_at_the_source(spec), *again, *_deletions(held)] if again else []
     return Erasure(

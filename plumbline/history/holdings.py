@@ -1,8 +1,7 @@
 """What holds something of rows: copies of their values, and what was learned of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from plumbline.evaluation.evaluate import TEST_SCORES
@@ -33,11 +32,14 @@ class Holding:
     """Whether a step deletes it; not what is append-only, or nobody's without the others."""
 
 
-def holdings(traced: Trace) -> list[Holding]:
-    """Everything there is that holds something of the rows, what was made last first."""
+def holdings(traced: Trace, there: Callable[[str], bool]) -> list[Holding]:
+    """Everything there is that holds something of the rows, what was made last first.
+
+    there: whether a file or an artifact is where a trace says.
+    """
     found = [
         *_predictions(traced),
-        *_bundles(traced),
+        *_bundles(traced, there),
         *_test_scores(traced),
         *_models(traced),
         *_training_features(traced),
@@ -47,7 +49,7 @@ def holdings(traced: Trace) -> list[Holding]:
         *_splits(traced),
         *_snapshots(traced),
     ]
-    return [one for one in found if not one.folder or Path(one.folder).is_dir()]
+    return [one for one in found if not one.folder or there(one.folder)]
 
 
 def _predictions(traced: Trace) -> Iterator[Holding]:
@@ -63,7 +65,7 @@ def _predictions(traced: Trace) -> Iterator[Holding]:
             )
 
 
-def _bundles(traced: Trace) -> Iterator[Holding]:
+def _bundles(traced: Trace, there: Callable[[str], bool]) -> Iterator[Holding]:
     for bundle in traced.bundles:
         if bundle["fitted_on"]:
             yield Holding(
@@ -72,19 +74,19 @@ def _bundles(traced: Trace) -> Iterator[Holding]:
                 holds="its model and normalization: what was learned of it, with others",
                 where=bundle["folder"],
                 keys=bundle["fitted_on"],
-                folder=str(Path(bundle["folder"]).parent),
+                folder=_above(bundle["folder"]),
                 learned=True,
             )
     for bundle in traced.bundles:
-        digests = Path(bundle["folder"]).parent / SEEN_KEYS
-        if (learned := [*bundle["fitted_on"], *bundle["chosen_by"]]) and digests.is_file():
+        digests = f"{_above(bundle['folder'])}/{SEEN_KEYS}"
+        if (learned := [*bundle["fitted_on"], *bundle["chosen_by"]]) and there(digests):
             yield Holding(
                 what="bundle",
                 version=bundle["bundle_version"],
                 holds="a digest of the key, by which later bundles are compared with it",
-                where=str(digests),
+                where=digests,
                 keys=sorted(learned),
-                folder=str(digests.parent),
+                folder=_above(digests),
             )
     for golden in traced.golden:
         if golden["found"]:
@@ -94,7 +96,7 @@ def _bundles(traced: Trace) -> Iterator[Holding]:
                 holds="the values that the model reads and the score, as a golden row",
                 where=golden["file"],
                 keys=golden["found"],
-                folder=str(Path(golden["file"]).parents[1]),
+                folder=_above(_above(golden["file"])),
             )
 
 
@@ -219,4 +221,9 @@ def _snapshots(traced: Trace) -> Iterator[Holding]:
 
 def _in_folder(made: dict[str, Any], file: str, **facts: Any) -> Holding:
     folder = made["folder"]
-    return Holding(folder=folder, where=str(Path(folder) / file), **facts)
+    return Holding(folder=folder, where=f"{folder}/{file}", **facts)
+
+
+def _above(place: str) -> str:
+    """What a file or a folder lies in; of a path or a URL."""
+    return place.rpartition("/")[0]

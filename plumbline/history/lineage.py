@@ -43,8 +43,8 @@ def normalizations(search: Search, sides: Sides) -> Table:
     table = []
     for row in search.rows("normalization_params"):
         made = {name: row[name] for name in ("normalization_version", "dataset_version", "method")}
-        folder = search.folder("normalization", row["normalization_version"])
-        table.append({**made, **sides.of(row["split_version"]), "folder": str(folder)})
+        folder = search.location("normalization", row["normalization_version"])
+        table.append({**made, **sides.of(row["split_version"]), "folder": folder})
         del table[-1]["chosen_by"]
     return table
 
@@ -56,7 +56,7 @@ def models(search: Search, sides: Sides) -> Table:
         {
             **{name: row[name] for name in names},
             **sides.of(row["split_version"]),
-            "folder": str(search.folder(row["kind"], row["model_version"])),
+            "folder": search.location(row["kind"], row["model_version"]),
         }
         for row in search.rows("model_versions")
     ]
@@ -82,7 +82,7 @@ def evaluations(search: Search, sides: Sides, made: Table) -> Table:
                 "chosen_by": sides.on(split, "val"),
                 "judged_by": sides.on(split, "test"),
                 "test_reads": len(search.rows("test_reads", split_version=split)),
-                "folder": str(search.folder("evaluation", version)),
+                "folder": search.location("evaluation", version),
             }
         )
     return table

@@ -89,7 +89,7 @@ def _assignment(spec: PipelineSpec, snapshot: Snapshot, store: ArtifactStore) ->
     if folder is None:
         raise ArtifactMissing(
             f"{snapshot.dataset_version} was not split with the options now declared",
-            expected=f"split {version[:12]} in the store at {store.root}",
+            expected=f"split {version[:12]} in the store at {store.address}",
             remedy=f"plumbline run {spec.name} --dataset-version {snapshot.dataset_version}",
         )
     return folder / ASSIGNMENT

@@ -29,7 +29,7 @@ from plumbline.registry import Registry, Row
 from plumbline.spec import PipelineSpec
 from plumbline.split.rows import NAMES
 from plumbline.split.split import ASSIGNMENT, CERTIFICATE, SIDE_COLUMN
-from plumbline.store import MANIFEST, ArtifactStore
+from plumbline.store import ArtifactStore
 
 Table = list[dict[str, Any]]
 
@@ -60,13 +60,17 @@ class Search:
         return list(self.registry.rows(table, pipeline=self.spec.name, **match))
 
     def folder(self, stage: str, version: str) -> Path:
-        return self.store.folder(self.spec.name, stage, version)
+        """On this machine; where nothing was published, there is no such folder."""
+        return self.store.local(self.spec.name, stage, version)
+
+    def location(self, stage: str, version: str) -> str:
+        """In the store, as it is told to people; whether or not it is there."""
+        return self.store.location_of(self.store.folder(self.spec.name, stage, version))
 
     def stored(self, stage: str) -> Iterator[Path]:
         """Every published folder of a stage, whatever options it was made with."""
-        for folder in sorted((self.store.root / self.spec.name / stage).glob("*")):
-            if (folder / MANIFEST).is_file():
-                yield folder
+        for version in self.store.published(self.spec.name, stage):
+            yield self.folder(stage, version)
 
     def age(self, dataset_version: str) -> int:
         """The place of a dataset version among all, the oldest first; to sort by."""
@@ -74,6 +78,7 @@ class Search:
         return known.index(dataset_version) if dataset_version in known else len(known)
 
     def snapshot_folder(self, dataset_version: str) -> Path:
+        """As `folder`."""
         return self.folder("snapshot", snapshot_address(self.spec.name, dataset_version))
 
     def types(self, dataset_version: str) -> dict[str, str]:
@@ -117,13 +122,14 @@ def splits(search: Search) -> Table:
 
 def _dataset(search: Search, row: Row) -> dict[str, Any]:
     version = row["dataset_version"]
-    folder = search.snapshot_folder(version)
-    state, found = _searched(search, folder / DATA, version, [])
+    address = snapshot_address(search.spec.name, version)
+    data = search.folder("snapshot", address) / DATA
+    state, found = _searched(search, data, version, [])
     return {
         "dataset_version": version,
         "frozen_at": row["frozen_at"].isoformat(),
         "digest": row["digest"],
-        "folder": str(folder),
+        "folder": search.location("snapshot", address),
         "state": state,
         "found": found.column(ASKED).to_pylist(),
         "changed": [],
@@ -142,7 +148,7 @@ def _split(search: Search, version: str, row: Row | None) -> dict[str, Any]:
         "dataset_version": dataset,
         "policy": policy["policy"],
         "recorded": row is not None,
-        "folder": str(folder),
+        "folder": search.location("split", version),
         "state": state,
         "sides": {side: [key for key, place in placed if place == side] for side in NAMES},
     }
@@ -172,7 +178,7 @@ def _changed(search: Search, before: dict[str, Any], after: dict[str, Any]) -> T
     if before["state"] != READ or after["state"] != READ:
         return []
     try:
-        folders = (Path(one["folder"]) for one in (before, after))
+        folders = (search.snapshot_folder(one["dataset_version"]) for one in (before, after))
         matched = pair(*map(Snapshot.load, folders))
     except HistoryError:
         return []

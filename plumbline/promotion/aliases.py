@@ -43,7 +43,7 @@ def location(row: Row, pipeline: str, store: ArtifactStore | None = None) -> Pat
     recorded = Path(row["location"])
     if store is None or recorded.is_dir():
         return recorded
-    return store.folder(pipeline, "release", row["bundle_version"]) / "bundle"
+    return store.local(pipeline, "release", row["bundle_version"]) / "bundle"
 
 
 def bundle_location(registry: Registry, reference: str, store: ArtifactStore | None = None) -> Path:

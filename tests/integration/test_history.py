@@ -17,7 +17,6 @@ from small_pipeline import make_source, run, small_spec
 
 from pipelines.commands.diff import diff
 from pipelines.commands.trace import trace
-from plumbline import store as artifacts
 from plumbline.history.diff import DIFFERENCE
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
@@ -25,6 +24,7 @@ from plumbline.spec import PipelineSpec
 from plumbline.split.keys import canonical, digests
 from plumbline.split.seen import SEEN_KEYS
 from plumbline.split.split import ASSIGNMENT
+from plumbline.store.sealed import seal
 
 PAGE = Path(__file__).parents[2] / "docs" / "history.md"
 # Trees only: which model wins is not the question here.
@@ -159,7 +159,7 @@ def test_rows_that_moved_under_hash_fail_the_command(store):
     table = pq.read_table(folder / ASSIGNMENT)
     swapped = pc.if_else(pc.equal(table["split"], "val"), "test", table["split"])
     pq.write_table(table.set_column(1, "split", swapped), folder / ASSIGNMENT)
-    artifacts._seal(folder)
+    seal(folder)
     result = _invoke(diff, "v1", "v2")
     assert result.exit_code == 1
     assert re.search(r"^ERROR \d+ rows changed sides under the policy 'hash'", result.stderr)

@@ -1,6 +1,7 @@
 """Artifacts are whole or absent, and changed bytes never pass."""
 
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from plumbline import store as artifacts
-from plumbline.errors import ArtifactCorrupt, ArtifactMissing, SpecError, StoreUnwritable
+from plumbline.errors import ArtifactCorrupt, ArtifactMissing, StoreUnwritable
 from plumbline.store import MANIFEST, ArtifactStore
 
 VERSION = "f" * 64
@@ -131,6 +132,22 @@ def test_a_store_that_cannot_be_written_says_so(store, code):
     assert list((store.root / "p" / "split").iterdir()) == []
 
 
-def test_a_url_is_refused():
-    with pytest.raises(SpecError, match="s3://bucket"):
-        ArtifactStore.at("s3://bucket/x")
+def test_a_file_url_is_a_path(tmp_path):
+    assert ArtifactStore.at(f"file://{tmp_path}") == ArtifactStore.at(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {"../../outside": "0" * 64},
+        {"/outside": "0" * 64},
+        {"": "0" * 64},
+        {"a.txt": "../../other"},
+        {"a.txt": None},
+        ["a.txt"],
+    ],
+)
+def test_a_list_that_leads_out_of_the_artifact_is_refused(store, published, manifest):
+    (published / MANIFEST).write_text(json.dumps({"files": manifest}))
+    with pytest.raises(ArtifactCorrupt, match="not readable"):
+        store.find("p", "split", VERSION)
