@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from plumbline.extract.column_lineage import ColumnLineage
 from plumbline.extract.digest import Content, Digester, blocks, content_of_snapshot
 from plumbline.extract.features import classify
 from plumbline.extract.ordering import ordered
+from plumbline.extract.parallel import ParallelRead
 from plumbline.extract.proof import KeyProof, label_proofs
 from plumbline.extract.query import Query
 from plumbline.extract.read import KEY_COLLATION, Source, describe, reading
+from plumbline.extract.repeatable import require_repeatable
+from plumbline.extract.replica import server_to_read
 from plumbline.extract.snapshot import BLOCK_ROWS, DATA, Column, Snapshot
+from plumbline.extract.transaction import SnapshotLimit, Transaction
 from plumbline.extract.types import SourceColumn, require_exact_key
 from plumbline.postgres import Postgres
 from plumbline.spec import PipelineSpec
@@ -39,9 +44,10 @@ def extract(
         KeyViolation, LabelViolation, ExtractError: the rows break the extract's contract.
         DatabaseUnreachable: no connection, or it was lost on the way.
     """
+    postgres = server_to_read(spec.source, postgres)
     columns, statement, lineage = _prepared(spec, query, postgres)
     log.info("%s: reading %s from %s", spec.name, query.file, postgres.place)
-    with reading(statement, columns, query, postgres, spec.source.key) as source:
+    with _reading(statement, columns, spec, query, postgres, folder=folder) as source:
         content = _write(folder / DATA, source, columns, spec)
     snapshot = Snapshot(
         pipeline=spec.name,
@@ -67,6 +73,7 @@ def extract(
 def _prepared(
     spec: PipelineSpec, query: Query, postgres: Postgres
 ) -> tuple[tuple[SourceColumn, ...], str, ColumnLineage]:
+    require_repeatable(query, spec.source.connections)
     with postgres.connect(client_encoding="UTF8") as connection:
         connection.read_only = True
         columns = describe(query, spec.source, connection)
@@ -76,6 +83,26 @@ def _prepared(
         tables = column_lineage.known_tables(query, connection)
         lineage = column_lineage.trace(query, [column.name for column in columns], tables)
         return columns, ordered(query, columns, spec.source.key, connection), lineage
+
+
+def _reading(
+    statement: str,
+    columns: tuple[SourceColumn, ...],
+    spec: PipelineSpec,
+    query: Query,
+    postgres: Postgres,
+    *,
+    folder: Path,
+) -> AbstractContextManager[Source]:
+    limit = SnapshotLimit(file=query.file, minutes=spec.source.max_snapshot_minutes)
+    if spec.source.connections == 1:
+        transaction = Transaction(limit=limit)
+        key = spec.source.key
+        return reading(statement, columns, query, postgres, key, transaction=transaction)
+    together = ParallelRead(
+        query=query, columns=columns, source=spec.source, postgres=postgres, limit=limit
+    )
+    return together.rows(folder)
 
 
 def _write(

@@ -1,7 +1,6 @@
 """The source, read once: its columns, then its rows in total order from one transaction."""
 
 import contextlib
-import re
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,31 +11,18 @@ import psycopg
 import pyarrow as pa
 from psycopg import sql
 
-from plumbline.errors import DatabaseUnreachable, QueryFailed
 from plumbline.extract.arrays import conform, named
+from plumbline.extract.failures import DESCRIBED, driver_errors, refused
 from plumbline.extract.query import Query
+from plumbline.extract.transaction import SnapshotLimit, Transaction
 from plumbline.extract.types import SourceColumn, require_names, source_column
-from plumbline.postgres import Postgres, connection_lost
+from plumbline.postgres import Postgres
 from plumbline.spec import FeatureKind, SourceSpec
 
 BATCH_BYTES = 4 * 1024 * 1024
 """How much of the stream becomes one record batch (bytes)."""
 
 KEY_COLLATION = "C"
-
-SETTINGS = {
-    "client_encoding": "UTF8",
-    # What a text made from a value looks like must not depend on who asks.
-    "TimeZone": "UTC",
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    # Sums of floats depend on the order of rows: one process, from the first block on.
-    "max_parallel_workers_per_gather": "0",
-    "synchronize_seqscans": "off",
-}
-_DESCRIBED = "SELECT * FROM (\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,12 +59,12 @@ def selected(
     Raises:
         QueryFailed, UnsupportedType: as `describe`.
     """
-    statement = f"{_DESCRIBED}{query.bound(connection)}\n) AS q LIMIT 0"
+    statement = f"{DESCRIBED}{query.bound(connection)}\n) AS q LIMIT 0"
     try:
         described = connection.execute(statement.encode()).description or []
         types = _types(connection, [column.type_code for column in described])
     except psycopg.Error as error:
-        raise _refused(error, query, connection) from None
+        raise refused(error, query, connection) from None
     require_names([column.name for column in described], query.file)
     return [
         source_column(column.name, *types[column.type_code], query.file, kinds)
@@ -93,27 +79,35 @@ def reading(
     query: Query,
     postgres: Postgres,
     key: Sequence[str] = (),
+    *,
+    transaction: Transaction = Transaction(),  # noqa: B008 - a frozen value
 ) -> Iterator[Source]:
     """Run `statement` in one REPEATABLE READ, READ ONLY transaction; its rows come as a stream.
 
-    A thread fetches the next batch while the last one is worked on; no more is held.
-    Messages name a row by the columns in `key`.
+    A thread fetches the next batch while the last one is worked on; no more is held. The
+    transaction ends with its last row. Messages name a row by the columns in `key`.
 
     Raises:
         QueryFailed: PostgreSQL stopped the query.
+        ExtractError: it took longer than the transaction may live.
         DatabaseUnreachable: no connection, or it was lost on the way.
     """
     with postgres.arrow() as connection, connection.cursor() as cursor:
-        with _driver_errors(query):
-            version, snapshot = _begin(cursor)
+        with driver_errors(query, transaction.limit):
+            begun = transaction.begin(lambda told: _executed(cursor, told))
             cursor.adbc_statement.set_options(
                 **{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)}
             )
             cursor.execute(statement)
-            fetched = cursor.fetch_record_batch()
-        batches = _translated(fetched, columns, query, key)
+            stream = cursor.fetch_record_batch()
+        fetched = _fetched(stream, connection, query, transaction.limit)
+        batches = (conform(batch, columns, query.file, key) for batch in fetched)
         with contextlib.closing(_ahead(batches, cursor)) as ahead:
-            yield Source(server_version=version, postgres_snapshot=snapshot, batches=ahead)
+            yield Source(
+                server_version=begun.server_version,
+                postgres_snapshot=begun.postgres_snapshot,
+                batches=ahead,
+            )
 
 
 def _width(column: SourceColumn, query: Query, connection: psycopg.Connection[Any]) -> int | None:
@@ -129,7 +123,7 @@ def _width(column: SourceColumn, query: Query, connection: psycopg.Connection[An
     try:
         found = connection.execute(statement.as_string(connection).encode()).fetchone()
     except psycopg.Error as error:
-        raise _refused(error, query, connection) from None
+        raise refused(error, query, connection) from None
     return found[0] if found else None
 
 
@@ -142,27 +136,25 @@ def _types(connection: psycopg.Connection[Any], oids: Sequence[int]) -> dict[int
     return {oid: (name, category) for oid, name, category in rows}
 
 
-def _begin(cursor: Any) -> tuple[str, str]:
-    cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    for name, value in SETTINGS.items():
-        setting = sql.SQL("SET LOCAL {} = {}").format(sql.Identifier(name), sql.Literal(value))
-        cursor.execute(setting.as_string())
-    cursor.execute("SELECT current_setting('server_version'), pg_current_snapshot()::text")
-    return cursor.fetchone()
+def _executed(cursor: Any, statement: str) -> Any:
+    cursor.execute(statement)
+    return cursor
 
 
-def _translated(
-    fetched: Iterator[pa.RecordBatch],
-    columns: Sequence[SourceColumn],
-    query: Query,
-    key: Sequence[str],
+def _fetched(
+    stream: Iterator[pa.RecordBatch], connection: Any, query: Query, limit: SnapshotLimit | None
 ) -> Iterator[pa.RecordBatch]:
+    """The driver's batches; after the last one the transaction is over."""
     while True:
-        with _driver_errors(query):
-            batch = next(fetched, None)
-        if batch is None:
-            return
-        yield conform(batch, columns, query.file, key)
+        with driver_errors(query, limit):
+            batch = next(stream, None)
+            if batch is None:
+                with connection.cursor() as ending:
+                    ending.execute("COMMIT")
+                return
+        if limit is not None:
+            limit.require()
+        yield batch
 
 
 def _ahead(batches: Iterator[pa.RecordBatch], cursor: Any) -> Generator[pa.RecordBatch, None, None]:
@@ -178,56 +170,3 @@ def _ahead(batches: Iterator[pa.RecordBatch], cursor: Any) -> Generator[pa.Recor
             with contextlib.suppress(Exception):
                 cursor.adbc_cancel()
             raise
-
-
-@contextmanager
-def _driver_errors(query: Query) -> Iterator[None]:
-    from adbc_driver_manager import Error
-
-    try:
-        yield
-    except Error as error:
-        if connection_lost(error.sqlstate):
-            raise _lost(query) from None
-        details: dict[Any, Any] = dict(error.details)
-        told = details.get(b"PG_DIAG_MESSAGE_PRIMARY", str(error).encode())
-        raise _stopped(told.decode(), query) from None
-    except (OSError, pa.ArrowException) as error:
-        # Once rows flow, Arrow's stream tells of failures only in words.
-        told = re.search(r"PGRES_FATAL_ERROR\]: (?!FATAL|PANIC)\w+: +(.+)", str(error))
-        raise (_stopped(told[1], query) if told else _lost(query)) from None
-
-
-def _stopped(told: str, query: Query) -> QueryFailed:
-    return QueryFailed(
-        f"{query.file}: {told}",
-        expected="a query that runs to its end",
-        remedy="correct the SQL; what it stumbled over may be in a single row",
-    )
-
-
-def _lost(query: Query) -> DatabaseUnreachable:
-    return DatabaseUnreachable(
-        f"the connection to PostgreSQL was lost while {query.file} was read",
-        expected="one connection from the first row to the last",
-        remedy="look into the server's log, then run again; nothing was kept",
-    )
-
-
-def _refused(
-    error: psycopg.Error, query: Query, connection: psycopg.Connection[Any]
-) -> QueryFailed | DatabaseUnreachable:
-    told = error.diag
-    if connection_lost(error.sqlstate):
-        return _lost(query)
-    position = int(told.statement_position or 0) - 1 - len(_DESCRIBED)
-    line = query.line_at(position, connection)
-    place = query.file if line is None else f"{query.file}:{line}"
-    detail = f" ({told.message_detail})" if told.message_detail else ""
-    return QueryFailed(
-        f"{place}: {told.message_primary}{detail}",
-        expected="a query that PostgreSQL accepts",
-        remedy=told.message_hint or "correct the SQL",
-        sqlstate=error.sqlstate,
-        line=line,
-    )

@@ -4,7 +4,7 @@ from plumbline.errors import ExtractError, VersionConflict
 from plumbline.extract.freeze import TABLE, drawing, require_same_question, snapshot_address
 from plumbline.extract.query import Query
 from plumbline.postgres import Postgres
-from plumbline.recomputing import problems, recompute
+from plumbline.recomputing import recompute
 from plumbline.registry import Registry
 from plumbline.spec import PipelineSpec
 from plumbline.store import ArtifactStore
@@ -33,15 +33,14 @@ def refreeze(
     place = spec.name, "snapshot", snapshot_address(spec.name, dataset_version)
     with registry.exclusive(f"snapshot/{spec.name}/{dataset_version}"):
         row = registry.one(TABLE, pipeline=spec.name, dataset_version=dataset_version)
-        folder = store.folder(*place)
-        if row is None or not folder.is_dir():
+        if row is None or not store.has(*place):
             return None
         require_same_question(row, query, spec)
         try:
             write = drawing(spec, dataset_version, query, postgres=postgres, row=row)
             made = recompute(store, *place, write)
         except (VersionConflict, ExtractError) as error:
-            if problems(folder):
+            if store.problems(*place):
                 raise
             return f"the frozen rows stand; {error.found}"
     return made.told if made.set_aside else "identical: the source still returns the frozen rows"

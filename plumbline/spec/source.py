@@ -85,6 +85,18 @@ class SourceSpec(Options):
     maximum is read, or a SQL file (sql/...) that returns one value. A table that is not named
     here is watched by PostgreSQL's own counters of changes."""
 
+    connections: int = Field(default=1, ge=1, le=16)
+    """Connections that read the rows at once, each a range of the key (count). All read one state
+    of the database; rows, their order and the digest are the same for any number."""
+
+    max_snapshot_minutes: float = Field(default=60, gt=0)
+    """How long reading may keep one state of the database, and so VACUUM from removing what was
+    deleted since (minutes). The read fails when it is passed."""
+
+    replica: str | None = None
+    """Name of the environment variable that holds the address of a read replica. The rows are
+    read there; without, from the server at DATABASE_URL."""
+
     on_schema_change: Literal["error", "warn"] = "error"
     """What to do when a column vanished or changed its type since the previous dataset version."""
 
@@ -109,6 +121,15 @@ class SourceSpec(Options):
         both = sorted(set(self.drop) & self.kinds.keys())
         if both:
             raise ValueError(f"{', '.join(both)} under both drop and kinds; keep one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _replica_is_a_name(self) -> "SourceSpec":
+        if self.replica is not None and not self.replica.isidentifier():
+            raise ValueError(
+                "replica is no name of an environment variable; put the address, which may hold a "
+                "password, into a variable and its name here"
+            )
         return self
 
     @property

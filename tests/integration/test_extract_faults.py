@@ -4,13 +4,13 @@ import os
 import resource
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from braked import FUNCTION, PATIENCE, brake, until, waiting
 from snapshots import spec_of
 
 from plumbline.errors import DatabaseUnreachable, ExtractError, StoreUnwritable
@@ -21,21 +21,14 @@ from plumbline.postgres import Postgres
 from plumbline.store import ArtifactStore
 
 FILE = "sql/extracts/tested.sql"
-PATIENCE = 60
 ROWS = 150_000
 
-# Row 100,000 waits for a lock that a test may hold: an extract stopped in its second block.
 SOURCE = f"""
-CREATE FUNCTION brake(id bigint) RETURNS float8 LANGUAGE plpgsql STABLE AS $$
-BEGIN
-    IF id = 100000 THEN PERFORM pg_advisory_xact_lock_shared(4711); END IF;
-    RETURN sqrt(id);
-END $$;
+{FUNCTION};
 CREATE TABLE source (id bigint PRIMARY KEY, at timestamp);
 INSERT INTO source SELECT id, CASE id WHEN 7 THEN timestamp 'infinity' END
 FROM generate_series(1, {ROWS}) AS id;
-ANALYZE source;
-DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_sort = off', current_database()); END $$
+ANALYZE source
 """
 QUERY = "SELECT id, id % 2 AS label, brake(id) AS x FROM source"
 RUN = """
@@ -101,29 +94,6 @@ def frozen(root, postgres, registry, store):
 def ask(root: Path, sql: str) -> None:
     (root / FILE).parent.mkdir(parents=True, exist_ok=True)
     (root / FILE).write_text(sql)
-
-
-@contextmanager
-def brake(postgres: Postgres) -> Iterator[None]:
-    with postgres.connect(autocommit=True) as connection:
-        connection.execute("SELECT pg_advisory_lock(4711)")
-        yield
-
-
-def until(condition, what: str) -> None:
-    end = time.monotonic() + PATIENCE
-    while not condition():
-        assert time.monotonic() < end, f"waited {PATIENCE} s for {what}"
-        time.sleep(0.02)
-
-
-def waiting(postgres: Postgres) -> int:
-    """Backends that wait for an advisory lock."""
-    with postgres.connect() as connection:
-        return connection.execute(
-            "SELECT count(*) FROM pg_locks JOIN pg_database d ON d.oid = database "
-            "WHERE NOT granted AND locktype = 'advisory' AND datname = current_database()"
-        ).fetchone()[0]
 
 
 def drafts(store: ArtifactStore) -> list[Path]:
