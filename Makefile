@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-browser test-graphs test-jax test-networks test-units ui lint lock image-check screenshots docs readme clean help
+.PHONY: demo test test-browser test-graphs test-jax test-networks test-ray test-units ui lint lock image-check screenshots docs readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -47,6 +47,10 @@ test-jax: $(INSTALLED)
 test-networks: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit/network
 
+test-ray: $(INSTALLED) ## install the extra ray, then test its engine on clusters of this machine
+	$(BIN)/pip install --disable-pip-version-check --quiet --require-hashes -r requirements-ray.lock
+	KERAS_BACKEND=tensorflow $(BIN)/pytest -m ray tests/cluster
+
 test-units: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit --ignore tests/unit/network
 
@@ -59,7 +63,9 @@ lock: ## renew the lock files from pyproject.toml
 	$(BIN)/$(LOCK) --extra dev --output-file requirements.lock pyproject.toml
 	$(BIN)/$(IMAGE_LOCK) --extra deploy --extra kubernetes \
 	  --output-file requirements-runtime.lock pyproject.toml
-	$(BIN)/$(IMAGE_LOCK) --extra deploy --extra kubernetes --extra gpu \
+	$(BIN)/$(IMAGE_LOCK) --extra deploy --extra kubernetes --extra ray \
+	  --output-file requirements-ray.lock pyproject.toml
+	$(BIN)/$(IMAGE_LOCK) --extra deploy --extra kubernetes --extra ray --extra gpu \
 	  --output-file requirements-trainer.lock pyproject.toml
 	$(BIN)/$(IMAGE_LOCK) --group serving --output-file requirements-serving.lock
 

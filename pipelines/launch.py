@@ -1,7 +1,9 @@
 """Run a pipeline's job in this process, on the instance that the UI shows."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from dagster_shared.error import SerializableErrorInfo
@@ -12,6 +14,8 @@ from pipelines.automation.runs import snapshot_config
 from pipelines.launchpad import options_config
 from pipelines.loading import job, pipeline
 from plumbline.versions import valid_name
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,17 +44,14 @@ def launch(
     valid_name(dataset_version)
     with dg.DagsterInstance.get() as instance:
         instance.add_dynamic_partitions(partitions(spec).name or "", [dataset_version])
-        result = job(name).execute_in_process(
-            instance=instance,
-            partition_key=dataset_version,
-            run_config={
-                **snapshot_config(spec, dict(parameters)),
-                **options_config(options),
-                # The terminal shows Plumbline's own lines; Dagster's stay in its event log.
-                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-            },
-            raise_on_error=False,
-        )
+        config = {
+            **snapshot_config(spec, dict(parameters)),
+            **options_config(options),
+            # The terminal shows Plumbline's own lines; Dagster's stay in its event log.
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        }
+        execute = _on_cluster if spec.execution.on_cluster else _here
+        result = execute(name, instance, dataset_version, config)
         problems = tuple(_problems(result))
         return Outcome(
             succeeded=result.success,
@@ -65,7 +66,31 @@ def launch(
         )
 
 
-def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
+def _here(
+    name: str, instance: dg.DagsterInstance, dataset_version: str, config: Mapping[str, Any]
+) -> dg.ExecuteInProcessResult:
+    return job(name).execute_in_process(
+        instance=instance,
+        partition_key=dataset_version,
+        run_config=config,
+        raise_on_error=False,
+    )
+
+
+def _on_cluster(
+    name: str, instance: dg.DagsterInstance, dataset_version: str, config: Mapping[str, Any]
+) -> dg.JobExecutionResult:
+    """Stages find the job on their own machines by the name of the function that gives it."""
+    log.info("stages of %s are Ray jobs; what they say is in Dagster's log of the run", name)
+    return dg.execute_job(
+        dg.build_reconstructable_job("pipelines.loading", "job", (name,)),
+        instance=instance,
+        tags={"dagster/partition": dataset_version},
+        run_config=config,
+    )
+
+
+def _problems(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> list[str]:
     told = []
     for event in result.all_events:
         if event.event_type == dg.DagsterEventType.ASSET_CHECK_EVALUATION:
@@ -75,6 +100,8 @@ def _problems(result: dg.ExecuteInProcessResult) -> list[str]:
                 told.append(f"{check.severity.value} {place}: {check.description}")
         elif event.is_step_failure:
             told.append(f"FAILED {event.step_key}: {_reason(event)}")
+        elif event.is_job_failure and (error := event.job_failure_data.error):
+            told.append(f"FAILED: {error.message.strip()}")
     return told
 
 

@@ -2,6 +2,8 @@
 
 import dagster as dg
 
+from pipelines.ray_jobs import ray_jobs
+from plumbline.distribution.ray_cluster import require_installed
 from plumbline.spec import PipelineSpec
 
 PRELOADED = ("pipelines.definitions",)
@@ -20,7 +22,16 @@ def run_tags(spec: PipelineSpec) -> dict[str, str]:
 
 
 def executor(spec: PipelineSpec) -> dg.ExecutorDefinition:
-    """In the run's own process, or each stage in one that is forked from a warm one."""
+    """In the run's own process, each stage in one that is forked from a warm one, or each stage
+    as a job of a Ray cluster.
+
+    Raises:
+        SpecError: engine ray is declared, and Ray is not installed.
+    """
+    if spec.execution.engine == "ray":
+        require_installed()
+    if spec.execution.on_cluster:
+        return ray_jobs(spec)
     if spec.run.processes == 1:
         return dg.in_process_executor
     return dg.multiprocess_executor.configured(

@@ -18,6 +18,7 @@ from plumbline.network.predictor import KerasPredictor
 from plumbline.network.recipe import Recipe
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective
+from plumbline.worker import ALONE, Worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,15 +65,17 @@ def assembled(  # noqa: PLR0917
     recipe: Recipe,
     shared_by: int | Literal["all"],
     auxiliary: Sequence[Auxiliary] = (),
+    worker: Worker = ALONE,
 ) -> Networks:
     """The networks of a recipe, with fresh weights.
 
     shared_by: devices that are to share each batch, as `network.devices` declares them.
-    auxiliary: what is learned beside the label; `table` knows their outputs.
+    auxiliary: what is learned beside the label; `table` knows their outputs. worker: that
+    trains them with others.
     """
     sizes = [*map(batch_sizes(recipe), range(recipe.max_epochs))]
-    count = devices.chosen(shared_by, sizes)
-    with devices.scope(count):
+    count = devices.chosen(shared_by, sizes, worker)
+    with devices.scope(count, worker):
         training = compiled(table, goal, recipe, auxiliary)
     count = devices.settled(training, count, shared_by, sizes)
     float32 = _float32(training, table, goal, recipe)

@@ -18,13 +18,16 @@ from typing import Any
 import numpy as np
 
 from plumbline.environment import installed
+from plumbline.errors import TrainingError
 from plumbline.network import backend, checkpoint
 from plumbline.network.architectures import Network
 from plumbline.network.checkpoint import Checkpoint
 from plumbline.network.examples import Examples
+from plumbline.network.loop import devices
 from plumbline.network.recipe import Recipe
 from plumbline.network.tasks import Objective
 from plumbline.versions import code_version, fingerprint
+from plumbline.worker import ALONE, Worker
 
 log = logging.getLogger(__name__)
 
@@ -45,12 +48,16 @@ of arrays and what JSON can say, and `restore(state)`, which takes it."""
 
 
 class Resuming:
-    """Writes a training's state at the end of its epochs, and takes it up again."""
+    """Writes a training's state at the end of its epochs, and takes it up again.
 
-    def __init__(self, folder: Path, identity: str, **circumstance: Any):
+    Of several workers, which are in the same state, the first writes and all read.
+    """
+
+    def __init__(self, folder: Path, identity: str, worker: Worker = ALONE, **circumstance: Any):
         """circumstance: further ones that may change the last bits, as JSON types."""
         self._path = folder / FILE
         self._identity = identity
+        self._worker = worker
         self._circumstances = {**circumstances(), **circumstance}
         self._written = time.monotonic()
         self._took = 0.0
@@ -64,14 +71,19 @@ class Resuming:
 
         Returns the epoch to go on with, counted from 0. Without a checkpoint that can be
         trusted, nothing is touched.
+
+        Raises:
+            TrainingError: this worker's checkpoint is another than the first one's.
         """
         self._training, self._callbacks = training, callbacks
         found = checkpoint.read(self._path, self._identity)
-        if found is None or not self._fits(found):
-            return 0
-        self._restore(found)
-        epoch = found.facts["epoch"] + 1
-        self._say(epoch, found.facts)
+        if found is not None and not self._fits(found):
+            found = None
+        epoch = found.facts["epoch"] + 1 if found else 0
+        self._require_same(epoch)
+        if found:
+            self._restore(found)
+            self._say(epoch, found.facts)
         return epoch
 
     def epoch_ends(self, epoch: int) -> None:
@@ -80,6 +92,8 @@ class Resuming:
         A disk that is full ends no training: it only cannot be taken up again.
         """
         began = time.monotonic()
+        if not self._worker.first:
+            return
         if began - self._written < EVERY or self._took > SHARE * (began - self._written):
             return
         try:
@@ -91,7 +105,19 @@ class Resuming:
 
     def finished(self) -> None:
         """Remove the checkpoint: the training needs it no more."""
-        self._path.unlink(missing_ok=True)
+        if self._worker.first:
+            self._path.unlink(missing_ok=True)
+
+    def _require_same(self, epoch: int) -> None:
+        first = devices.agreed(lambda: epoch, self._worker)
+        if epoch == first:
+            return
+        raise TrainingError(
+            f"worker {self._worker.rank} would go on with epoch {epoch + 1} by {self._path}, the "
+            f"first worker with epoch {first + 1}",
+            expected="one checkpoint, which all workers can read",
+            remedy="put the store on a file system that all workers share",
+        )
 
     def _captured(self, epoch: int) -> Checkpoint:
         remembered, arrays = _packed(self._callbacks)

@@ -7,12 +7,9 @@ def devices() -> list[dict[str, Any]]:
     """Kind (gpu, cpu), name and peak_bytes of each; peak_bytes None where not told."""
     import tensorflow as tf
 
-    gpus = tf.config.list_logical_devices("GPU")
+    gpus = _here("GPU")
     if not gpus:
-        return [
-            {"kind": "cpu", "name": "cpu", "peak_bytes": None}
-            for _ in tf.config.list_logical_devices("CPU")
-        ]
+        return [{"kind": "cpu", "name": "cpu", "peak_bytes": None} for _ in _here("CPU")]
     physical: Any = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(one) for one in physical]
     return [
@@ -23,3 +20,16 @@ def devices() -> list[dict[str, Any]]:
         }
         for at in range(len(gpus))
     ]
+
+
+def _here(kind: str) -> list[Any]:
+    """Logical devices of this process: TensorFlow lists those of other workers, too."""
+    import tensorflow as tf
+
+    listed = tf.config.list_logical_devices(kind)
+    # Of several workers, a process' own devices stand first.
+    return [one for one in listed if _process(one) == _process(listed[0])]
+
+
+def _process(device: Any) -> str:
+    return device.name.partition("/device:")[0]

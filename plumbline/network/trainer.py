@@ -15,7 +15,8 @@ from plumbline.network.diagnosis.watch import Watch, Watched
 from plumbline.network.examples import Examples, Units, weighed
 from plumbline.network.loop import devices, epochs
 from plumbline.network.loop.feed import Feed
-from plumbline.network.loop.oom import Recovering
+from plumbline.network.loop.oom import Recovering, Shortage
+from plumbline.network.loop.steps import Steps
 from plumbline.network.optimisation import precision
 from plumbline.network.optimisation.batches import batch_sizes
 from plumbline.network.optimisation.range_test import range_test
@@ -26,6 +27,7 @@ from plumbline.network.smoke import smoke_test
 from plumbline.network.table import Table
 from plumbline.network.tasks import Objective
 from plumbline.spec import NetworkSpec
+from plumbline.worker import ALONE, Worker
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +54,9 @@ class Trainer:
     networks: Networks
     smoke_test: dict[str, Any]
     """What the untrained network answered."""
-    steps: Recovering
+    steps: Steps
     feed: Feed
+    worker: Worker = ALONE
 
     @classmethod
     def of(  # noqa: PLR0917
@@ -64,6 +67,7 @@ class Trainer:
         goal: Objective,
         options: NetworkSpec,
         work: Path | None,
+        worker: Worker = ALONE,
     ) -> "Trainer":
         """Of the training rows, which the caller answers for.
 
@@ -75,13 +79,15 @@ class Trainer:
         train = weighed(train, goal)
         table = replace(table, auxiliary={one.name: one.goal.outputs for one in train.auxiliary})
         units = Units.of(train.labels, goal)
-        networks = assembled(table, goal, units, recipe, options.devices, train.auxiliary)
+        networks = assembled(table, goal, units, recipe, options.devices, train.auxiliary, worker)
         answered = smoke_test(
             networks.predictor.network,
             *(table, goal, recipe.seed),
             strict=not is_own(recipe.architecture),
         )
-        steps = Recovering(networks.training, devices.steps_on(networks.devices))
+        make = devices.steps_on(networks.devices, worker)
+        # A worker that begins an epoch anew by itself would leave the others waiting.
+        steps = Recovering(networks.training, make) if worker.alone else make(networks.training)
         feeder = feeding.Feeder(options.feeding, recipe.seed, work)
         return cls(
             recipe=recipe,
@@ -92,6 +98,7 @@ class Trainer:
             smoke_test=answered,
             steps=steps,
             feed=feeder.feed(steps, train, goal, units),
+            worker=worker,
         )
 
     def range_tested(self) -> dict[str, Any]:
@@ -125,7 +132,7 @@ class Trainer:
             *callbacks(self.networks.training, len(self.train.matrix), self.recipe, log),
             *extra,
         ]
-        resuming = Resuming(work, self._identity(extra), **self._kept()) if work else None
+        resuming = self._resuming(work, extra) if work else None
         history = epochs.fit(
             *(self.networks.training, self.steps, self.feed),
             epochs=self.recipe.max_epochs,
@@ -134,6 +141,7 @@ class Trainer:
             validate=self._validated,
             callbacks=listed,
             resuming=resuming,
+            paced=self.worker.alone,
         )
         if resuming:
             resuming.finished()
@@ -149,7 +157,7 @@ class Trainer:
         auxiliary = {one.name: one.record() for one in self.train.auxiliary}
         return {
             "devices": self.networks.devices,
-            "out_of_memory": asdict(self.steps.shortage),
+            "out_of_memory": asdict(self._shortage),
             **self.networks.narrowed(self.val, self.recipe.precision),
             **({"auxiliary": auxiliary} if auxiliary else {}),
         }
@@ -158,8 +166,16 @@ class Trainer:
         """What the network was made and trained with, as JSON types."""
         return {**self.recipe.plain(), **asdict(self.goal)}
 
+    @property
+    def _shortage(self) -> Shortage:
+        return self.steps.shortage if isinstance(self.steps, Recovering) else Shortage()
+
     def _validated(self) -> dict[str, float]:
-        return {f"val_{name}": one for name, one in self.networks.measured(self.val).items()}
+        found = devices.agreed(lambda: self.networks.measured(self.val), self.worker)
+        return {f"val_{name}": one for name, one in found.items()}
+
+    def _resuming(self, work: Path, extra: Sequence[Any]) -> Resuming:
+        return Resuming(work, self._identity(extra), self.worker, **self._kept())
 
     def _identity(self, extra: Sequence[Any]) -> str:
         return identity(self.recipe, self.goal, self.train, self.val, extra)

@@ -1,24 +1,64 @@
-"""Several devices of one machine: each takes its share of every batch."""
+"""Several devices, of one machine or of several workers': each takes its share of every batch."""
 
 import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Literal
+from typing import Literal, TypeVar
 
-from plumbline.errors import TrainingError
+from plumbline.errors import SpecError, TrainingError
 from plumbline.network import backend
 from plumbline.network.architectures import Network
 from plumbline.network.loop.steps import Steps, steps
+from plumbline.worker import ALONE, Worker
 
 log = logging.getLogger(__name__)
 
+Told = TypeVar("Told")
 
-def chosen(declared: int | Literal["all"], sizes: Iterable[int]) -> int:
+
+def join(worker: Worker) -> None:
+    """Meet the other workers; the first that a worker asks of the backend.
+
+    Raises:
+        SpecError: the backend trains in one process only.
+    """
+    if worker.alone:
+        return
+    if backend.name() != "tensorflow":
+        raise SpecError(
+            f"{worker.world} workers are to train a network together, and the Keras backend is "
+            f"{backend.name()}",
+            expected="the backend tensorflow, or one worker",
+            remedy="set KERAS_BACKEND=tensorflow, or execution.workers to 1",
+        )
+    from plumbline.network.loop import tensorflow_workers
+
+    tensorflow_workers.strategy()
+
+
+def agreed(find: Callable[[], Told], worker: Worker) -> Told:
+    """What the first worker finds, as JSON types, told to all; they wait for it.
+
+    Workers whose last bits differ would otherwise stop after different epochs.
+    """
+    if worker.alone:
+        return find()
+    from plumbline.network.loop import tensorflow_workers
+
+    return tensorflow_workers.told(find() if worker.first else None)
+
+
+def chosen(declared: int | Literal["all"], sizes: Iterable[int], worker: Worker = ALONE) -> int:
     """Devices that share batches of every size in `sizes`: the most that divide them all.
+
+    Of several workers, all: their shares need not be of equal size.
 
     Raises:
         TrainingError: more were declared than there are.
+        SpecError: a number is declared, of each of several workers.
     """
+    if not worker.alone:
+        return _of_workers(declared)
     there = len(names())
     wanted = there if declared == "all" else declared
     if wanted > there:
@@ -39,6 +79,18 @@ def chosen(declared: int | Literal["all"], sizes: Iterable[int]) -> int:
             *(count, wanted, " and ".join(map(str, sorted(set(sizes)))), wanted),
         )
     return count
+
+
+def _of_workers(declared: int | Literal["all"]) -> int:
+    from plumbline.network.loop import tensorflow_workers
+
+    if declared != "all":
+        raise SpecError(
+            f"network.devices is {declared}, and several workers train the network",
+            expected="network.devices: all; each worker takes every device that it sees",
+            remedy="leave network.devices out, and set execution.gpus_per_worker",
+        )
+    return tensorflow_workers.strategy().num_replicas_in_sync
 
 
 def settled(
@@ -75,8 +127,12 @@ def names() -> list[str]:
     return tensorflow_mirroring.names()
 
 
-def scope(count: int) -> AbstractContextManager[object]:
+def scope(count: int, worker: Worker = ALONE) -> AbstractContextManager[object]:
     """Networks to train on `count` devices are made and compiled herein."""
+    if not worker.alone:
+        from plumbline.network.loop import tensorflow_workers
+
+        return tensorflow_workers.strategy().scope()
     if count == 1 or backend.name() == "jax":
         return nullcontext()
     from plumbline.network.loop import tensorflow_mirroring
@@ -84,8 +140,12 @@ def scope(count: int) -> AbstractContextManager[object]:
     return tensorflow_mirroring.strategy(count).scope()
 
 
-def steps_on(count: int) -> Callable[[Network], Steps]:
+def steps_on(count: int, worker: Worker = ALONE) -> Callable[[Network], Steps]:
     """What makes a compiled network's steps, taken by `count` devices together."""
+    if not worker.alone:
+        from plumbline.network.loop import tensorflow_workers
+
+        return tensorflow_workers.WorkerSteps
     if count == 1:
         return steps
     if backend.name() == "jax":

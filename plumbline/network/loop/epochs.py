@@ -45,6 +45,7 @@ def fit(
     validate: Callable[[], dict[str, float]],
     callbacks: Sequence[Any],
     resuming: Resuming | None = None,
+    paced: bool = True,
 ) -> dict[str, list[float]]:
     """Train a compiled model; returns Keras' history.
 
@@ -54,7 +55,9 @@ def fit(
     as with `steps_per_execution`.
 
     batch_size: rows per step of an epoch. validate: what is added to the epoch's logs.
-    resuming: takes up a training that was killed, and keeps this one's state.
+    resuming: takes up a training that was killed, and keeps this one's state. paced: whether the
+    time that steps take says how many lie between two callbacks; not where other processes have
+    to take as many.
     """
     import keras
 
@@ -65,7 +68,7 @@ def fit(
     listed.on_train_begin()
     first_epoch = resuming.begin(training, listed.callbacks) if resuming else 0
     logs: dict[str, float] = {}
-    stepping = _Stepping(training, steps, listed)
+    stepping = _Stepping(training, steps, listed, paced=paced)
     for epoch in range(first_epoch, epochs):
         if training.stop_training:  # taken up after its last epoch
             break
@@ -87,10 +90,11 @@ def fit(
 class _Stepping:
     """Takes an epoch's steps, as many in a call as its time allows."""
 
-    def __init__(self, training: Network, steps: Steps, callbacks: Any):
+    def __init__(self, training: Network, steps: Steps, callbacks: Any, *, paced: bool):
         self._training = training
         self._steps = steps
         self._callbacks = callbacks
+        self._paced = paced
         self._each = FIRST_STEPS
         self._done = 0
 
@@ -122,7 +126,8 @@ class _Stepping:
             began = time.monotonic()
             self._steps.run(portion.placed, order, size, here, start, stop)
             seconds = time.monotonic() - began
-            if stop - start == self._each or seconds > SECONDS:  # an epoch's end tells nothing
+            told = stop - start == self._each or seconds > SECONDS  # an epoch's end tells nothing
+            if self._paced and told:
                 self._each = _next(stop - start, seconds)
             self._callbacks.on_train_batch_end(
                 self._done + stop - 1, self._training.get_metrics_result()

@@ -38,11 +38,12 @@ class MirroredSteps(TensorFlowSteps):
         self._count = self._strategy.num_replicas_in_sync
 
     def place(self, arrays: Any) -> Any:
-        """A copy on every device."""
-        tf, on, packed = self._tf, names(), self._packing.packed(arrays)
+        """A copy on every device of this process."""
+        tf, packed = self._tf, self._packing.packed(arrays)
+        on = self._strategy.extended.worker_devices
 
         def copy(context: Any) -> Any:
-            with tf.device(on[context.replica_id_in_sync_group]):
+            with tf.device(on[context.replica_id_in_sync_group % len(on)]):
                 return tf.nest.map_structure(tf.identity, packed)
 
         return self._strategy.experimental_distribute_values_from_function(copy)

@@ -1,0 +1,1 @@
+"""Training in several processes that take their shares of the rows together."""
