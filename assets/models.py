@@ -48,9 +48,16 @@ def model_asset(
             "training_rows": training["rows"],
             "training_seconds": training["seconds"],
             "hyperparameters": dg.MetadataValue.json(training["hyperparameters"]),
+            **_workers(training),
             **metadata,
         },
     )
+
+
+def _workers(training: Mapping[str, Any]) -> dict[str, dg.MetadataValue]:
+    """Where a model was trained, unless it was by the process of its stage."""
+    execution = training.get("execution")
+    return {"execution": dg.MetadataValue.json(execution)} if execution else {}
 
 
 def _validated(val: Mapping[str, Any]) -> dict[str, float]:

@@ -47,16 +47,7 @@ def _train_or_withhold(bench: Workbench) -> dg.MaterializeResult:
 
 
 def _train(bench: Workbench) -> dg.MaterializeResult:
-    made = bench.make(
-        "network",
-        lambda folder: training.build(
-            bench.split.train(),
-            bench.split.validation(),
-            bench.normalization,
-            bench.network_options,
-            folder,
-        ),
-    )
+    made = bench.make("network", lambda folder: bench.train_network(bench.network_options, folder))
     trained = training.load(made.folder, bench.chain.model("network"))
     return model_asset(
         bench,

@@ -42,12 +42,7 @@ def _train(bench: Workbench) -> dg.MaterializeResult:
     made = bench.make(
         STAGE,
         lambda folder: further_networks.build(
-            bench.split.train(),
-            bench.split.validation(),
-            bench.normalization,
-            bench.network_options,
-            bench.further_seeds,
-            folder,
+            bench.train_network, bench.network_options, bench.further_seeds, folder
         ),
     )
     trained = further_networks.load(made.folder, bench.chain.model(STAGE))

@@ -33,7 +33,12 @@ def _measure(bench: Workbench) -> dg.MaterializeResult:
     made = bench.make(
         "optimism",
         lambda folder: optimism.build(
-            bench.split, bench.baseline("xgboost"), bench.features, bench.spec, folder
+            bench.split,
+            bench.baseline("xgboost"),
+            bench.features,
+            bench.spec,
+            folder,
+            memory=bench.memory_budget,
         ),
     )
     report = optimism.load(made.folder)
@@ -54,6 +59,7 @@ def _measure(bench: Workbench) -> dg.MaterializeResult:
         ],
         metadata={
             "told": report.told,
+            **({"feeding": dg.MetadataValue.json(report.feeding)} if report.feeding else {}),
             **_numbers(report),
             f"val_{report.metric}": table(_scores(report)),
             **pictures(bench, [made.folder], {"scores": lambda: figures.optimism(vars(report))}),

@@ -55,7 +55,7 @@ def _recorded(
             "dataset_digest": bench.snapshot.digest,
             "normalization_version": bench.chain.normalization,
             "data_version": data_version,
-            "artifact": dg.MetadataValue.path(folder),
+            "artifact": dg.MetadataValue.path(bench.store.location_of(folder)),
             "reused": reused,
             "seconds": round(time.monotonic() - bench.started, 2),
             **bench.memory.measured,

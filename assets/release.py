@@ -44,7 +44,7 @@ def _release(bench: Workbench) -> dg.MaterializeResult:
         reused=made.reused,
         checks=[check],
         metadata={
-            "bundle": dg.MetadataValue.path(location),
+            "bundle": dg.MetadataValue.path(bench.store.location_of(location)),
             "winner": bench.evaluation.winner,
             "model_version": bench.winner.model_version,
             "model_card": dg.MetadataValue.md((location / "card.md").read_text("utf-8")),
@@ -59,7 +59,7 @@ def _record(bench: Workbench, location: Path) -> None:
         bundle_version=bench.chain.version("release"),
         model_version=bench.winner.model_version,
         verdict_version=bench.chain.version("evaluation"),
-        location=str(location),
+        location=bench.store.location_of(location),
         **bench.identity,
     )
 

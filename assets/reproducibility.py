@@ -19,12 +19,13 @@ def proof(bench: Workbench, epochs: int = reproducibility.EPOCHS) -> dg.AssetChe
     found = reproducibility.measured(*sides, bench.normalization, options, epochs)
     version = bench.chain.version("network")
     path = reproducibility.record(bench.store.folder(bench.spec.name, "network", version), found)
+    bench.store.keep(path)
     return checked(
         asset_key=key(bench.spec, "network"),
         check_name="reproducibility",
         passed=found.tier == "bitwise" or not options.deterministic,
         description=_told(found),
-        metadata={"record": dg.MetadataValue.path(str(path))},
+        metadata={"record": dg.MetadataValue.path(bench.store.location_of(path))},
     )
 
 

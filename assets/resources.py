@@ -7,6 +7,7 @@ from pydantic import Field
 
 from assets.run_options import RunOptions
 from assets.workbench import Workbench
+from plumbline.distribution import ground
 from plumbline.environment import store_location
 from plumbline.postgres import postgres
 from plumbline.registry import Registry
@@ -35,7 +36,9 @@ class PlumblineResource(dg.ConfigurableResource):
             SpecError: the pipeline cannot be declared with the run options, or the dataset
                 version's name is none.
             DatabaseUnreachable: the server does not answer.
+            ClusterError: the run has sent the stage to a machine that differs from its own.
         """
+        ground.require_same()
         effective = self.run_options.applied_to(spec)
         version = valid_name(dataset_version)
         server = postgres()

@@ -51,6 +51,7 @@ def _search(bench: Workbench) -> dg.MaterializeResult:
             folder,
             postgres=bench.postgres,
             name=_study(bench),
+            memory=bench.memory_budget,
         ),
     )
     return materialized(

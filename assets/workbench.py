@@ -14,11 +14,14 @@ from plumbline.baselines import training
 from plumbline.baselines.gate import Gate
 from plumbline.baselines.gate import load as load_gate
 from plumbline.chain import Chain
+from plumbline.distribution.tasks import Kind
+from plumbline.distribution.training import Inputs, train
 from plumbline.errors import ArtifactMissing
 from plumbline.evaluation import evaluate, further_networks
 from plumbline.extract.features import FeatureTable, feature_table
 from plumbline.extract.freeze import find_snapshot, previous_version
 from plumbline.extract.snapshot import Snapshot
+from plumbline.memory import budget
 from plumbline.network import training as network_training
 from plumbline.normalization import apply
 from plumbline.normalization.parameters import Normalization
@@ -69,6 +72,11 @@ class Workbench:
     def previous(self) -> Row | None:
         """The registry's row of the dataset version that was frozen before this one."""
         return previous_version(self.spec.name, self.dataset_version, self.registry)
+
+    @property
+    def memory_budget(self) -> int | None:
+        """Memory that the stage may hold from here on (bytes); None: nothing tells."""
+        return budget(self.spec.resources.memory_gib)
 
     @cached_property
     def chain(self) -> Chain:
@@ -203,16 +211,34 @@ class Workbench:
         """
         place = self.spec.name, stage, self.chain.version(stage)
         with self.registry.exclusive("/".join(place)):
-            if self.options.force and self.store.folder(*place).is_dir():
+            if self.options.force and self.store.has(*place):
                 again = recompute(self.store, *place, write)
                 self.recomputed[stage] = again.told
-                return Made(folder=self.store.folder(*place), reused=again.set_aside is None)
+                return Made(folder=self.store.local(*place), reused=again.set_aside is None)
             present = self.store.find(*place)
             if present is not None:
                 log.info("%s %s is there and verifies; nothing redone", stage, place[-1][:12])
                 self.verified[stage] = present
             folder = present or self.store.publish(*place, write)
         return Made(folder=folder, reused=present is not None)
+
+    def train_network(self, options: NetworkSpec, folder: Path) -> None:
+        """Train a network with `options` in place of the declared ones."""
+        self.train("network", self.spec.model_copy(update={"network": options}), folder)
+
+    def train(self, kind: Kind, spec: PipelineSpec, folder: Path) -> None:
+        """Train a model where the declaration says, and write its artifact's files.
+
+        Raises:
+            As `distribution.training.train`.
+        """
+        inputs = Inputs(
+            split=self.split,
+            split_folder=self.folder("split"),
+            normalization=self.normalization,
+            normalization_folder=self.folder("normalization"),
+        )
+        train(kind, spec, inputs, folder, memory=self.memory_budget)
 
     def record_verdict(
         self,

@@ -54,8 +54,8 @@ def examples(rows: int, mode: str, folder: Path) -> Any:
     import numpy as np
 
     from plumbline.network.examples import Examples
-    from plumbline.network.loop.prepared import written
     from plumbline.normalization.matrix import Matrix
+    from plumbline.normalization.prepared import written
 
     labels = np.empty(rows, np.int8)
     names = (tuple(f"x{one}" for one in range(COLUMNS)), ())

@@ -13,11 +13,14 @@ PlumblineError
 ├── LeakageError            something but the training rows was about to be fitted
 ├── NormalizationError      a feature cannot be fitted or transformed
 ├── TrainingError           a model could not be trained
+│   ├── ClusterError        a Ray cluster is away, too small, or its nodes are not alike
+│   └── WorkerLost          a worker died or hung; another attempt may do better
 ├── DecisionError           no decision can be made of scores, or one that is written is none
 ├── StoreError
 │   ├── ArtifactMissing     an artifact was never made, or was pruned
 │   ├── ArtifactCorrupt     an artifact's bytes are not those that were published
-│   └── StoreUnwritable     the store is read-only or full
+│   ├── StoreUnwritable     the store is read-only or full
+│   └── StoreUnreachable    the bucket of the store does not answer, or refuses
 ├── RegistryError           the registry's rows contradict each other
 ├── HistoryError            two versions cannot be compared, or a key cannot be looked up
 ├── BundleError             a bundle, or rows given to it, cannot be trusted
@@ -83,6 +86,12 @@ class NormalizationError(PlumblineError): ...
 class TrainingError(PlumblineError): ...
 
 
+class ClusterError(TrainingError): ...
+
+
+class WorkerLost(TrainingError): ...
+
+
 class DecisionError(PlumblineError): ...
 
 
@@ -96,6 +105,9 @@ class ArtifactCorrupt(StoreError): ...
 
 
 class StoreUnwritable(StoreError): ...
+
+
+class StoreUnreachable(StoreError): ...
 
 
 class RegistryError(PlumblineError): ...

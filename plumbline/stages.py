@@ -42,16 +42,32 @@ def _normalizing(spec: PipelineSpec) -> Options:
     }
 
 
+def _accelerator(spec: PipelineSpec) -> str:
+    """What models are trained on. Ray's workers see the GPUs that are declared."""
+    if spec.execution.engine == "local":
+        return accelerator()
+    return "gpu" if spec.execution.gpus_per_worker else "cpu"
+
+
+def _shared(spec: PipelineSpec) -> Options:
+    """Who trains together. One worker trains alike on every engine, and is not named."""
+    execution = spec.execution
+    if execution.workers == 1:
+        return {}
+    return {"execution": {"engine": execution.engine, "workers": execution.workers}}
+
+
 def _network(spec: PipelineSpec) -> Options:
     # Rows are the same, in the same order, from wherever they are fed.
     left_out = {"feeding", *(["augmentation"] if spec.network.augmentation is None else [])}
     software = ("keras", keras_backend(), "numpy", *(["pillow"] if spec.source.images else []))
     return {
         "network": spec.network.model_dump(mode="json", exclude=left_out),
-        "accelerator": accelerator(),
+        "accelerator": _accelerator(spec),
         "own_code": own_code(spec.network.architecture),
         "backend": keras_backend(),
         "environment": installed(*software),
+        **_shared(spec),
     }
 
 
@@ -63,7 +79,7 @@ def _estimating(spec: PipelineSpec) -> Options:
     return {
         "network": _dump(spec.network),
         "seeds": spec.verdict.seeds,
-        "accelerator": accelerator(),
+        "accelerator": _accelerator(spec),
     }
 
 
@@ -146,8 +162,9 @@ STAGES: Mapping[str, Stage] = {
         options=lambda spec: {
             **_baseline(spec),
             "early_stopping": spec.baselines.early_stopping,
-            "accelerator": accelerator(),
+            "accelerator": _accelerator(spec),
             "environment": installed("xgboost", "numpy"),
+            **_shared(spec),
         },
         inputs=("normalization",),
     ),
@@ -179,6 +196,7 @@ STAGES: Mapping[str, Stage] = {
         options=lambda spec: {
             "seeds": spec.verdict.seeds,
             "environment": _network(spec)["environment"],
+            **_shared(spec),
         },
         inputs=("network",),
     ),

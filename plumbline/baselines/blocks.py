@@ -5,24 +5,26 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from plumbline.normalization.matrix import Matrix
+
 _ROWS = 4096
 """Rows one thread scores at a time."""
 
 
 def by_blocks(
-    score: Callable[[np.ndarray], np.ndarray], X: np.ndarray, outputs: tuple[int, ...] = ()
+    score: Callable[[Matrix], np.ndarray], matrix: Matrix, outputs: tuple[int, ...] = ()
 ) -> np.ndarray:
-    """`score` of all rows of X, shape (n, d), block by block: shape (n, *outputs).
+    """`score` of all rows, shape (n, *outputs), block by block: no more is read at a time.
 
     `score` treats each row by itself and leaves Python's lock while it computes.
     """
-    if not len(X):
+    if not len(matrix):
         return np.empty((0, *outputs))
-    blocks = [X[at : at + _ROWS] for at in range(0, len(X), _ROWS)]
+    blocks = [slice(at, at + _ROWS) for at in range(0, len(matrix), _ROWS)]
     if len(blocks) == 1:
-        return score(X)
+        return score(matrix)
     with ThreadPoolExecutor(cores()) as pool:
-        return np.concatenate(list(pool.map(score, blocks)))
+        return np.concatenate(list(pool.map(lambda rows: score(matrix.take(rows)), blocks)))
 
 
 def cores() -> int:

@@ -13,6 +13,7 @@ from plumbline.baselines.examples import Examples, Units, training_rows
 from plumbline.baselines.fitted import Fitted, Progress, shares
 from plumbline.baselines.native import Native
 from plumbline.baselines.predictor import Predictor, require_columns, width
+from plumbline.baselines.row_blocks import blocks_of, quantile_matrix, whole
 from plumbline.environment import accelerator
 from plumbline.errors import BundleError
 from plumbline.normalization.matrix import Matrix
@@ -63,9 +64,11 @@ class BoostedTrees(Predictor):
     def predict(self, matrix: Matrix) -> np.ndarray:
         """Computed by XGBoost in float32, returned as float64."""
         require_columns(matrix, self.names)
-        shape = width(self.task, self.outputs)
-        said = by_blocks(self.booster.inplace_predict, self.native.read(matrix), shape)
+        said = by_blocks(self._said, matrix, width(self.task, self.outputs))
         return self.units.restored(said.astype(np.float64))
+
+    def _said(self, matrix: Matrix) -> np.ndarray:
+        return self.booster.inplace_predict(self.native.read(matrix))
 
     def contributions(self, matrix: Matrix) -> np.ndarray:
         """What each column adds to the raw score of each row: float64, (n, outputs, columns + 1).
@@ -75,7 +78,7 @@ class BoostedTrees(Predictor):
         Individualized Feature Attribution for Tree Ensembles, 2018).
         """
         require_columns(matrix, self.names)
-        rows = data(self.native.read(matrix), self.native)
+        rows = whole(self.native.read(matrix), self.native)
         found = self.booster.predict(rows, pred_contribs=True, strict_shape=True)
         found = found.astype(np.float64) * self.units.scale
         found[:, :, -1] += self.units.mean
@@ -161,11 +164,12 @@ def parameters(given: Examples, seed: int) -> dict[str, Any]:
     Several labels are trees of their own in one booster, which is the library's default;
     its trees of several outputs know no categories (XGBoost 3.2).
     """
+    cells = len(given.matrix) * len(given.matrix.names)
     return {
         "objective": _OBJECTIVES[given.task],
         "seed": seed,
         "device": "cuda" if accelerator() == "gpu" else "cpu",
-        "nthread": min(cores(), 1 + given.matrix.dense().size // _CELLS_PER_THREAD),
+        "nthread": min(cores(), 1 + cells // _CELLS_PER_THREAD),
         **({"num_class": given.outputs} if given.task == "multiclass" else {}),
     }
 
@@ -176,14 +180,8 @@ def boosted(
     """A booster of at most so many rounds."""
     import xgboost
 
-    rows = data(
-        native.read(given.matrix),
-        native,
-        kind=xgboost.QuantileDMatrix,
-        label=given.targets(),
-        weight=given.weights,
-        nthread=options["nthread"],
-    )
+    blocks, threads = blocks_of(given, native), options["nthread"]
+    rows = quantile_matrix(blocks, native, threads=threads, cache=given.cache)
     return xgboost.train(options, rows, trees, verbose_eval=False, **further)
 
 
@@ -210,14 +208,6 @@ def gains(booster: Any, columns: int) -> np.ndarray:
     """Mean gain of the splits by each column, 0 without one: float64, shape (columns,)."""
     found = booster.get_score(importance_type="gain")
     return np.array([found.get(f"f{at}", 0.0) for at in range(columns)])
-
-
-def data(rows: np.ndarray, native: Native, kind: Any = None, **further: Any) -> Any:
-    """Rows that `native` read, with labels and weights, as XGBoost takes them."""
-    import xgboost
-
-    kind = kind or xgboost.DMatrix
-    return kind(rows, feature_types=native.types, enable_categorical=True, **further)
 
 
 def _said_by(progress: Progress) -> Any:

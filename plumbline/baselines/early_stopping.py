@@ -4,8 +4,9 @@ import logging
 import time
 from typing import Any
 
-from plumbline.baselines.boosted_trees import boosted, data, native_of, parameters, settled
+from plumbline.baselines.boosted_trees import boosted, native_of, parameters, settled
 from plumbline.baselines.examples import Examples
+from plumbline.baselines.row_blocks import plain_matrix
 from plumbline.baselines.score import validated
 from plumbline.spec import BaselinesSpec
 
@@ -23,14 +24,12 @@ def measured(given: Examples, beside: Examples, options: BaselinesSpec) -> dict[
     given: the training rows. beside: the validation rows.
     """
     native, started = native_of(given), time.perf_counter()
-    told = {"label": beside.targets(), "weight": beside.weights}
-    watched = data(native.read(beside.matrix), native, **told)
     booster = boosted(
         given,
         native,
         parameters(given, options.seed),
         MOST_TREES,
-        evals=[(watched, "val")],
+        evals=[(plain_matrix(beside, native), "val")],
         early_stopping_rounds=PATIENCE,
     )
     seconds, rounds = time.perf_counter() - started, booster.num_boosted_rounds()

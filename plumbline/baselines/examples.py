@@ -1,16 +1,19 @@
 """What a baseline is fitted on: rows, labels and weights of the training rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from plumbline.errors import TrainingError
+from plumbline.extract.sampling import sampling
 from plumbline.leakage import require_side
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
+from plumbline.normalization.prepared import prepared
 from plumbline.spec import Task
 from plumbline.split.rows import Rows, TrainRows
 
@@ -70,14 +73,40 @@ class Examples:
     """Of each number that had NULLs in training: its column of the matrix, its indicator's."""
     units: Units = field(default=Units())
     """Of a regression's label."""
+    cache: Path | None = None
+    """Folder for what XGBoost keeps of these rows; None: it keeps that in memory."""
+
+    def few(self, most: int) -> "Examples":
+        """At most so many of them, by position, and the first row of each class: in memory."""
+        rows = len(self.labels)
+        if rows <= most:
+            return replace(self, matrix=self.matrix.take(slice(None)))
+        kept = sampling(rows, most).chosen(0, rows) | _first_of_each(self)
+        return replace(
+            self,
+            matrix=self.matrix.take(np.flatnonzero(kept)),
+            labels=self.labels[kept],
+            weights=None if self.weights is None else self.weights[kept],
+        )
 
     def targets(self) -> np.ndarray:
         """The labels as trees read them: standardized where they are numbers."""
         return self.units.standardized(self.labels) if self.task == "regression" else self.labels
 
 
-def training_rows(train: TrainRows, normalization: Normalization) -> Examples:
-    """What a baseline is fitted on.
+def _first_of_each(given: Examples) -> np.ndarray:
+    """The first row of each class, and of both values of each label: bool, shape (n,)."""
+    first = np.zeros(len(given.labels), dtype=bool)
+    if given.task != "regression":
+        for label in given.labels.reshape(len(first), -1).T:
+            first[np.unique(label, return_index=True)[1]] = True
+    return first
+
+
+def training_rows(
+    train: TrainRows, normalization: Normalization, folder: Path | None = None
+) -> Examples:
+    """What a baseline is fitted on; folder: as `examples`.
 
     Raises:
         LeakageError: `train` is anything but training rows.
@@ -87,17 +116,26 @@ def training_rows(train: TrainRows, normalization: Normalization) -> Examples:
     labels = train.labels()
     _require_varied(labels, train.coding.task)
     numbers = train.coding.task == "regression"
-    return examples(train, normalization, labels, Units.of(labels) if numbers else Units())
+    units = Units.of(labels) if numbers else Units()
+    return examples(train, normalization, labels, units, folder)
 
 
 def examples(
-    rows: Rows, normalization: Normalization, labels: np.ndarray, units: Units
+    rows: Rows,
+    normalization: Normalization,
+    labels: np.ndarray,
+    units: Units,
+    folder: Path | None = None,
 ) -> Examples:
-    """The rows of one side; units: of the training rows' labels."""
-    task = rows.coding.task
+    """The rows of one side.
+
+    units: of the training rows' labels. folder: of the file that the rows are transformed into.
+    None: memory.
+    """
+    task, columns = rows.coding.task, normalization.tabular
     several = task in ("multiclass", "multilabel")
     return Examples(
-        matrix=load_matrix(rows, normalization.tabular),
+        matrix=prepared(rows, columns, folder) if folder else load_matrix(rows, columns),
         labels=labels,
         task=task,
         outputs=len(rows.coding.classes) if several else 1,

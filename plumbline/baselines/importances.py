@@ -39,9 +39,9 @@ class Sample:
     task: Task
 
     def few(self, rows: int, seed: int) -> "Sample":
-        """At most `rows` of them, drawn without replacement, in their order."""
+        """At most `rows` of them, drawn without replacement, in their order: in memory."""
         if len(self.matrix) <= rows:
-            return self
+            return replace(self, matrix=self.matrix.take(slice(None)))
         drawn = np.random.RandomState(seed).permutation(len(self.matrix))[:rows]
         places = np.sort(drawn)
         return replace(

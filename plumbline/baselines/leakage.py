@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from plumbline.baselines import boosted_trees, linear, random_forest
+from plumbline.baselines import training
+from plumbline.baselines.feeding import UNKNOWN, Room, training_alone
 from plumbline.baselines.fitted import Fitted
 from plumbline.baselines.training import Kind
 from plumbline.errors import PlumblineError
@@ -20,6 +21,7 @@ from plumbline.extract.sampling import sampling
 from plumbline.extract.snapshot import BLOCK_ROWS, Snapshot
 from plumbline.normalization.leakage import LeakageProof
 from plumbline.normalization.parameters import Normalization
+from plumbline.spec import BaselinesSpec
 from plumbline.split.rows import TRAIN, TrainRows
 from plumbline.split.split import Split
 from plumbline.split.spoilt import rows_beside, spoilt
@@ -31,12 +33,6 @@ SAMPLE_ROWS = 1_000
 
 ROWS_PER_LABEL = 20
 """Training rows of each label that are in the sample, however rare it is (count)."""
-
-_FITS = {
-    "random_forest": random_forest.fit,
-    "xgboost": boosted_trees.fit,
-    "linear": linear.fit,
-}
 
 
 class Fit(Protocol):
@@ -51,6 +47,7 @@ def prove(
     *,
     seed: int,
     full: bool = False,
+    room: Room = UNKNOWN,
     fitting: Fit | None = None,
 ) -> LeakageProof:
     """Fit with the rows as they are and with every other row spoilt: the same files, by byte.
@@ -58,7 +55,7 @@ def prove(
     Validation, test and excluded rows are what `plumbline.split.spoilt` makes of them, their
     labels included. The fits are of a sample of the rows; `full` takes all of them.
     """
-    fit = fitting or _FITS[kind]
+    fit = fitting or _honest(kind, room)
     kinds = {feature.name: feature.kind for feature in features.features}
     read = [*kinds, *split.coding.columns(split.snapshot.label), *filter(None, [split.weight])]
     honest = split if full else _sampled(split, read, SAMPLE_ROWS)
@@ -78,6 +75,14 @@ def prove(
     differing = [name for name in names if evidence["files"].get(name) != again.get(name)]
     evidence |= {"files_again": again, "differing": differing}
     return LeakageProof(passed=not differing, evidence=evidence)
+
+
+def _honest(kind: Kind, room: Room) -> Fit:
+    def fit(train: TrainRows, normalization: Normalization, seed: int) -> Fitted:
+        given = training_alone(train, normalization, room)
+        return training.fit(kind, given, BaselinesSpec(seed=seed))
+
+    return fit
 
 
 def _saved(fitted: Fitted) -> dict[str, str]:

@@ -5,20 +5,21 @@ import logging
 import time
 import warnings
 import zipfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 
+from plumbline.baselines.blocks import by_blocks
 from plumbline.baselines.dummy import malformed
 from plumbline.baselines.examples import Examples, Units, training_rows
 from plumbline.baselines.fitted import Fitted
 from plumbline.baselines.predictor import Predictor, require_columns, width
-from plumbline.extract.sampling import sampling
 from plumbline.normalization.matrix import UNKNOWN, Matrix
 from plumbline.normalization.parameters import Normalization
+from plumbline.normalization.prepared import READ_ROWS
 from plumbline.spec import Task
 from plumbline.split.rows import TrainRows
 
@@ -54,6 +55,9 @@ class Linear(Predictor):
     def predict(self, matrix: Matrix) -> np.ndarray:
         """A row's score is the same to the bit, whichever rows are asked for with it."""
         require_columns(matrix, self.names)
+        return by_blocks(self._scored, matrix, width(self.task, len(self.intercept)))
+
+    def _scored(self, matrix: Matrix) -> np.ndarray:
         raw = np.tile(self.intercept, (len(matrix), 1))
         for column, weights in enumerate(self.numbers):
             raw += matrix.numeric[:, column, None] * weights
@@ -126,8 +130,9 @@ def fit_examples(given: Examples) -> Fitted:
     from threadpoolctl import threadpool_limits
 
     started = time.perf_counter()
-    few = _few(given)
-    sizes = [int(one.max(initial=UNKNOWN)) + 1 for one in given.matrix.codes.T]
+    columns = max(1, len(given.matrix.names))
+    few = given.few(min(ROWS, max(1_000, CELLS // (columns * given.outputs))))
+    sizes = (_highest(given.matrix) + 1).tolist()
     # Sums by several threads would have other bits; and they wait by spinning.
     with threadpool_limits(1):
         weights, intercept, steps = _solved(_columns(few.matrix, sizes), few)
@@ -163,29 +168,13 @@ _CHOSEN: dict[str, dict[str, Any]] = {
 }
 
 
-def _few(given: Examples) -> Examples:
-    """At most `ROWS` of them, by position, and no more than `CELLS` allow."""
-    columns = max(1, len(given.matrix.names))
-    most = min(ROWS, max(1_000, CELLS // (columns * given.outputs)))
-    if len(given.labels) <= most:
-        return given
-    kept = sampling(len(given.labels), most).chosen(0, len(given.labels))
-    kept |= _first_of_each(given)
-    return replace(
-        given,
-        matrix=given.matrix.take(np.flatnonzero(kept)),
-        labels=given.labels[kept],
-        weights=None if given.weights is None else given.weights[kept],
-    )
-
-
-def _first_of_each(given: Examples) -> np.ndarray:
-    """The first row of each class, and of both values of each label: bool, shape (n,)."""
-    first = np.zeros(len(given.labels), dtype=bool)
-    if given.task != "regression":
-        for label in given.labels.reshape(len(first), -1).T:
-            first[np.unique(label, return_index=True)[1]] = True
-    return first
+def _highest(matrix: Matrix) -> np.ndarray:
+    """The highest code of each category: int32, shape (categories,)."""
+    highest = np.full(matrix.codes.shape[1], UNKNOWN, dtype=np.int32)
+    for start in range(0, len(matrix), READ_ROWS):
+        part = matrix.take(slice(start, start + READ_ROWS))
+        highest = np.maximum(highest, part.codes.max(axis=0, initial=UNKNOWN))
+    return highest
 
 
 def _columns(matrix: Matrix, sizes: list[int]) -> Any:

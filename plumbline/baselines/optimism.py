@@ -4,20 +4,22 @@ import json
 import math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from plumbline.baselines import boosted_trees
+from plumbline.baselines.feeding import UNKNOWN, Feeding, Room, loaded
 from plumbline.baselines.score import interval_of
 from plumbline.baselines.training import Baseline
 from plumbline.errors import SplitError, TrainingError
 from plumbline.extract.features import FeatureTable
 from plumbline.metrics.delong import independent_difference
 from plumbline.metrics.interval import Interval
-from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.fit import fit
 from plumbline.spec import HashSplit, PipelineSpec, StratifiedSplit, TemporalSplit
 from plumbline.spec.metrics import METRICS, MetricName
 from plumbline.split.redrawn import redrawn
 from plumbline.split.split import Split
+from plumbline.store import workplace
 from plumbline.versions import NormalizationVersion
 
 OPTIMISM = "optimism.json"
@@ -50,10 +52,16 @@ class Optimism:
     difference: dict[str, float] | None
     """What random is better by, with its interval: of an error declared - random, else
     random - declared."""
+    feeding: dict[str, Any] | None
+    """Where the rows lay while it was trained anew: see `Feeding`."""
 
 
 def measure(
-    split: Split, declared: Baseline, features: FeatureTable, spec: PipelineSpec
+    split: Split,
+    declared: Baseline,
+    features: FeatureTable,
+    spec: PipelineSpec,
+    room: Room = UNKNOWN,
 ) -> Optimism:
     """Train XGBoost once more, on a random redraw of the train and val rows.
 
@@ -65,19 +73,30 @@ def measure(
     if _is_random(spec):
         told = f"{_declared(spec)} is a random split already; nothing was trained"
         return _report(split, spec, found, told)
+    again = redrawn(split, spec.baselines.seed)
     try:
-        random = _under_random(redrawn(split, spec.baselines.seed), features, spec, found.metric)
+        random, feeding = _under_random(again, features, spec, found.metric, room)
     except (SplitError, TrainingError) as error:  # too few rows of a label to deal out
         return _report(split, spec, found, f"a random split cannot be measured: {error.found}")
-    found = replace(found, random=random)
+    found = replace(found, random=random, feeding=feeding)
     return _report(split, spec, found, _told(spec, found))
 
 
 def build(
-    split: Split, declared: Baseline, features: FeatureTable, spec: PipelineSpec, folder: Path
+    split: Split,
+    declared: Baseline,
+    features: FeatureTable,
+    spec: PipelineSpec,
+    folder: Path,
+    *,
+    memory: int | None = None,
 ) -> None:
-    """Measure, and write the report into an existing folder."""
-    report = asdict(measure(split, declared, features, spec))
+    """Measure, and write the report into an existing folder.
+
+    memory: that may be held meanwhile (bytes); None: not known. It changes no number.
+    """
+    room = Room(memory, workplace(folder))
+    report = asdict(measure(split, declared, features, spec, room))
     text = json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False)
     (folder / OPTIMISM).write_text(text, "utf-8")
 
@@ -95,6 +114,8 @@ class Measured:
     declared: Interval
     random: Interval | None = None
     """None where nothing was trained."""
+    feeding: Feeding | None = None
+    """Likewise."""
 
     @property
     def difference(self) -> Interval | None:
@@ -122,19 +143,21 @@ def _is_random(spec: PipelineSpec) -> bool:
 
 
 def _under_random(
-    split: Split, features: FeatureTable, spec: PipelineSpec, metric: MetricName
-) -> Interval:
+    split: Split, features: FeatureTable, spec: PipelineSpec, metric: MetricName, room: Room
+) -> tuple[Interval, Feeding]:
     """Val score of XGBoost on a redrawn split, its normalization fitted on the new train rows."""
     train, val = split.train(), split.validation()
     version = NormalizationVersion(f"of {split.version}")
     normalization = fit(train, features, spec.normalization, version)
-    fitted = boosted_trees.fit(train, normalization, spec.baselines.seed)
-    scores = fitted.predictor.predict(load_matrix(val, normalization.tabular))
-    return interval_of(
-        *(metric, spec.source.task, val.labels(), scores, val.weights()),
+    given, beside, feeding = loaded(train, val, normalization, room)
+    fitted = boosted_trees.fit_examples(given, spec.baselines.seed)
+    scores = fitted.predictor.predict(beside.matrix)
+    score = interval_of(
+        *(metric, spec.source.task, beside.labels, scores, beside.weights),
         confidence=spec.baselines.confidence,
         seed=spec.baselines.seed,
     )
+    return score, feeding
 
 
 def _report(split: Split, spec: PipelineSpec, found: Measured, told: str) -> Optimism:
@@ -151,6 +174,7 @@ def _report(split: Split, spec: PipelineSpec, found: Measured, told: str) -> Opt
         declared=asdict(found.declared),
         random=found.random and asdict(found.random),
         difference=difference and asdict(difference),
+        feeding=found.feeding and found.feeding.record(),
     )
 
 

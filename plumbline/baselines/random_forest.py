@@ -24,6 +24,9 @@ _FILE = "forest.parquet"
 _NO_NUMBER = frozenset({"n_jobs", "verbose", "warm_start"})
 """Parameters that change no tree."""
 
+ROWS = 400_000
+"""Training rows that a forest is grown on at most (count)."""
+
 GIB = 4.0
 """Memory that the nodes of a forest may take, unless another is declared (GiB)."""
 
@@ -55,14 +58,15 @@ class RandomForest(Predictor):
         scikit-learn's own threads do not.
         """
         require_columns(matrix, self.names)
-        said = by_blocks(self._mean, matrix.dense(), self._width)
+        said = by_blocks(self._mean, matrix, self._width)
         return self.about.units.restored(said)
 
     @property
     def _width(self) -> tuple[int, ...]:
         return width(self.about.task, self.about.outputs)
 
-    def _mean(self, X: np.ndarray) -> np.ndarray:
+    def _mean(self, matrix: Matrix) -> np.ndarray:
+        X = matrix.dense()
         total = np.zeros((len(X), self.about.outputs))
         for tree in self.trees:
             total += tree.predict(X)
@@ -81,7 +85,7 @@ class RandomForest(Predictor):
 def fit(
     train: TrainRows, normalization: Normalization, seed: int, *, memory: float = GIB
 ) -> Fitted:
-    """A forest of the library's default size and depth, grown on every training row.
+    """A forest of the library's default size and depth, of at most `ROWS` training rows.
 
     memory: that its nodes may take (GiB). Where they would take more, each tree is grown on
     fewer rows: see `rows_to_draw`.
@@ -92,12 +96,13 @@ def fit(
     return fit_examples(training_rows(train, normalization), seed, memory=memory)
 
 
-def fit_examples(given: Examples, seed: int, *, memory: float = GIB) -> Fitted:
+def fit_examples(every: Examples, seed: int, *, memory: float = GIB) -> Fitted:
     """`fit` on transformed rows; the caller answers for them being training rows."""
+    given = every.few(ROWS)
     rows, X, y = len(given.labels), given.matrix.dense(), given.targets()
     forest = _ungrown(given, seed)
     progress = Progress(kind="random_forest", trees=forest.n_estimators, rows=rows, log=log)
-    bounded = _bound(forest, X, y, given, memory)
+    bounded = _sampled(rows, len(every.labels)) | _bound(forest, X, y, given, memory)
     hyperparameters = forest.get_params()
     # Growing in steps gives the same trees as one fit: a warm start draws the seeds anew.
     step = max(10, cores())
@@ -148,6 +153,14 @@ def _ungrown(given: Examples, seed: int) -> Any:
 
     kind = RandomForestRegressor if given.task == "regression" else RandomForestClassifier
     return kind(random_state=seed, n_jobs=-1, warm_start=True)
+
+
+def _sampled(rows: int, of: int) -> dict[str, Any]:
+    """What is to be said of a forest that did not see every training row."""
+    if rows == of:
+        return {}
+    told = f"a forest is grown on at most {ROWS:,} training rows, and {of:,} are there"
+    return {"rows": rows, "rows_because": told}
 
 
 def _bound(

@@ -9,15 +9,16 @@ from typing import Any, Literal
 import numpy as np
 
 from plumbline.baselines import boosted_trees, cost, dummy, early_stopping, linear, random_forest
-from plumbline.baselines.examples import Examples, examples, training_rows
+from plumbline.baselines.examples import Examples
+from plumbline.baselines.feeding import Feeding, Room, loaded
 from plumbline.baselines.fitted import Fitted
 from plumbline.baselines.importances import Sample, importances
 from plumbline.baselines.predictor import Predictor
 from plumbline.baselines.score import validated
-from plumbline.leakage import require_side
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import BaselinesSpec
 from plumbline.split.rows import TrainRows, ValRows
+from plumbline.store import workplace
 
 Kind = Literal["random_forest", "xgboost", "dummy", "linear"]
 
@@ -42,8 +43,9 @@ class Baseline:
     folder: Path
     training: dict[str, Any]
     """kind, rows, seconds, hyperparameters, confidence, bytes (of the model's files), latency
-    (microseconds: see `cost.latency`), val (see `score.validated`), of a linear model iterations
-    and converged, and early_stopping where it was asked for (see `early_stopping.measured`)."""
+    (microseconds: see `cost.latency`), feeding (see `Feeding`), val (see `score.validated`), of
+    a linear model iterations and converged, and early_stopping where it was asked for (see
+    `early_stopping.measured`)."""
 
     def predictor(self) -> Predictor:
         """The model, read from the artifact.
@@ -69,15 +71,21 @@ def build(  # noqa: PLR0917
     normalization: Normalization,
     options: BaselinesSpec,
     folder: Path,
+    *,
+    memory: int | None = None,
 ) -> None:
     """Fit on the training rows, score the validation rows, write the artifact's files.
+
+    memory: that may be held meanwhile (bytes); None: not known. It changes no number.
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
         TrainingError: the training rows hold nothing to tell apart.
         SplitError: the validation rows hold one label only.
+        StoreUnwritable: rows are to lie in files, and the disk has no room for them.
     """
-    _build(kind, *_sides(train, val, normalization), options, folder)
+    sides = loaded(train, val, normalization, Room(memory, workplace(folder)))
+    _build(kind, *sides, options, folder)
 
 
 def build_floor(
@@ -86,13 +94,15 @@ def build_floor(
     normalization: Normalization,
     options: BaselinesSpec,
     folder: Path,
+    *,
+    memory: int | None = None,
 ) -> None:
     """As `build`, each of the floor's models in a folder of its own.
 
     Raises:
-        LeakageError, TrainingError, SplitError: as `build`.
+        LeakageError, TrainingError, SplitError, StoreUnwritable: as `build`.
     """
-    sides = _sides(train, val, normalization)
+    sides = loaded(train, val, normalization, Room(memory, workplace(folder)))
     for kind in FLOOR:
         (folder / kind).mkdir()
         _build(kind, *sides, options, folder / kind)
@@ -106,18 +116,15 @@ def load(folder: Path, model_version: str) -> Baseline:
     )
 
 
-def _sides(
-    train: TrainRows, val: ValRows, normalization: Normalization
-) -> tuple[Examples, Examples]:
-    require_side(val, ValRows, "scored as validation rows")
-    given = training_rows(train, normalization)
-    return given, examples(val, normalization, val.labels(), given.units)
-
-
-def _build(
-    kind: Kind, given: Examples, beside: Examples, options: BaselinesSpec, folder: Path
+def _build(  # noqa: PLR0917
+    kind: Kind,
+    given: Examples,
+    beside: Examples,
+    feeding: Feeding,
+    options: BaselinesSpec,
+    folder: Path,
 ) -> None:
-    fitted = _fitted(kind, given, options)
+    fitted = fit(kind, given, options)
     fitted.predictor.save(folder)
     record = {
         "kind": kind,
@@ -128,6 +135,7 @@ def _build(
         "confidence": options.confidence,
         "bytes": cost.size(folder),
         "latency": cost.latency(fitted.predictor, beside.matrix),
+        "feeding": feeding.record(),
     }
     scores = fitted.predictor.predict(beside.matrix)
     np.save(folder / VAL_SCORES, scores, allow_pickle=False)
@@ -141,7 +149,8 @@ def _build(
     _write(folder / TRAINING, {**record, "val": val})
 
 
-def _fitted(kind: Kind, given: Examples, options: BaselinesSpec) -> Fitted:
+def fit(kind: Kind, given: Examples, options: BaselinesSpec) -> Fitted:
+    """A model of a kind; the caller answers for `given` being training rows."""
     match kind:
         case "random_forest":
             return random_forest.fit_examples(given, options.seed, memory=options.forest_gib)

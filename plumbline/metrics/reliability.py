@@ -35,7 +35,9 @@ class Reliability:
         """The ECE of each weighing of rows, shape (b, n): shape (b, 1). The bins stay."""
         rows = np.ones((1, len(self._foretold))) if weights is None else weights
         total = rows.sum(axis=1) * self._foretold.shape[1]
-        return (np.abs(rows @ self._apart).sum(axis=1) / total)[:, None]
+        # One weighing at a time: a matrix of rows by bins would take ten times the memory.
+        apart = [np.abs(self._sums(one[:, None] * self._apart)).sum() for one in rows]
+        return (apart / total)[:, None]
 
     @cached_property
     def by_chance(self) -> float:
@@ -69,11 +71,8 @@ class Reliability:
 
     @cached_property
     def _apart(self) -> np.ndarray:
-        """What each row adds to the distance of each bin: shape (n, bins)."""
-        count = int(self._places.max()) + 1
-        places = self._places + count * np.arange(len(self._places))[:, None]
-        apart = (self._foretold - self._happened).ravel()
-        return np.bincount(places.ravel(), apart, count * len(self._places)).reshape(-1, count)
+        """How far each probability is from what happened: as they are."""
+        return self._foretold - self._happened
 
 
 def wilson(share: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

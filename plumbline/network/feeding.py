@@ -6,18 +6,18 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from plumbline.memory import host_free
 from plumbline.network import hardware
 from plumbline.network.auxiliary import learned
 from plumbline.network.examples import Examples, Units, arrays
 from plumbline.network.loop.feed import Feed, InMemory
-from plumbline.network.loop.memory import host_free
 from plumbline.network.loop.oom import out_of_memory
-from plumbline.network.loop.prepared import PreparedMatrix, copied, prepared, row_bytes
 from plumbline.network.loop.shuffle import Pool, Shuffle
 from plumbline.network.loop.steps import Steps
 from plumbline.network.loop.streaming import Streamed
 from plumbline.network.tasks import Objective
 from plumbline.normalization.parameters import Normalization
+from plumbline.normalization.prepared import PreparedMatrix, copied, prepared, row_bytes
 from plumbline.spec import NetworkSpec
 from plumbline.split.rows import Rows, TrainRows, ValRows
 
@@ -26,6 +26,10 @@ log = logging.getLogger(__name__)
 HOST_COPIES, GPU_COPIES = 3.5, 1.5
 """Memory to have for the rows, in sizes of the rows: they are read, and copied to the device,
 which may be the same memory. benchmarks/streaming.py measured 3.2 to 3.5 on the host."""
+
+BACKEND_BYTES = 2**30
+"""What a process that trains a small network holds beside the rows: interpreter, backend and
+compiled steps. benchmarks/scale.py measured 1.0 GiB with TensorFlow."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +41,8 @@ class Feeding:
     bytes: int
     """The transformed features of training and validation rows."""
     host_free: int | None
-    """Memory free on the host when this was decided (bytes); None: not known."""
+    """Memory for the rows on the host when this was decided (bytes): of the budget what the
+    backend leaves, else what was free; None: not known."""
     gpu_free: int | None
     """As `host_free`, of the GPU; None: there is none, or it does not tell."""
 
@@ -69,21 +74,26 @@ def chosen(
     return of("memory", "it fits" if host or gpu else "free memory is not known")
 
 
-def decided(declared: Literal["auto", "memory", "stream"], size: int) -> Feeding:
-    """`chosen` by what is free now."""
-    return chosen(declared, size, host_free(), hardware.gpu_free())
+def decided(
+    declared: Literal["auto", "memory", "stream"], size: int, memory: int | None = None
+) -> Feeding:
+    """`chosen` by the budget of the process (bytes), or where there is none by what is free now."""
+    host = host_free() if memory is None else max(0, memory - BACKEND_BYTES)
+    return chosen(declared, size, host, hardware.gpu_free())
 
 
-def loaded(
+def loaded(  # noqa: PLR0917
     train: TrainRows,
     val: ValRows,
     normalization: Normalization,
     options: NetworkSpec,
     work: Path | None,
+    memory: int | None = None,
 ) -> tuple[Examples, Examples, Feeding]:
     """Both sides of the split as the network reads them, in memory or in files.
 
-    work: where the files are written. None: where temporary files go.
+    work: where the files are written. None: where temporary files go. memory: that the process
+    may hold (bytes). None: what is free.
 
     Raises:
         LeakageError, SpecError: as `learned`.
@@ -92,7 +102,7 @@ def loaded(
     """
     auxiliary = learned(train, normalization, options)
     size = (train.count + val.count) * row_bytes(normalization)
-    feeding = decided(options.feeding, size)
+    feeding = decided(options.feeding, size, memory)
     log.info("network: %.2f GB of rows, fed from %s: %s", *_told(feeding))
     folder = None if feeding.mode == "memory" else work or Path(tempfile.gettempdir())
     examples, watched = (_read(side, normalization, folder) for side in (train, val))

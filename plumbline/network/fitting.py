@@ -22,6 +22,7 @@ from plumbline.network.trainer import Trainer
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
 from plumbline.split.rows import Rows, TrainRows, ValRows
+from plumbline.worker import ALONE, Worker
 
 log = logging.getLogger(__name__)
 
@@ -53,14 +54,19 @@ class Fitted:
     columns were learned beside the label: `Auxiliary.record` by name."""
 
 
-def fit(
+def fit(  # noqa: PLR0917
     train: TrainRows,
     val: ValRows,
     normalization: Normalization,
     options: NetworkSpec,
     work: Path | None,
+    worker: Worker = ALONE,
+    memory: int | None = None,
 ) -> Fitted:
     """Train until the validation rows' metric stops getting better; the best epoch is kept.
+
+    worker: of several, all of which call it with the same arguments and get the same weights.
+    memory: as `feeding.loaded`.
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
@@ -70,9 +76,9 @@ def fit(
     """
     require_sides(train, val)
     goal = goal_of(train, options)
-    examples, watched, fed = feeding.loaded(train, val, normalization, options, work)
+    examples, watched, fed = feeding.loaded(train, val, normalization, options, work, memory)
     table = Table.of(examples.matrix, normalization)
-    fitted = fit_examples(examples, watched, table, goal, options, work)
+    fitted = fit_examples(examples, watched, table, goal, options, work, worker=worker)
     return replace(fitted, facts={**fitted.facts, "feeding": fed.record()})
 
 
@@ -96,15 +102,16 @@ def fit_examples(  # noqa: PLR0917
     options: NetworkSpec,
     work: Path | None,
     extra: Sequence[Any] = (),
+    worker: Worker = ALONE,
 ) -> Fitted:
     """`fit` on transformed rows; the caller answers for `train` being training rows.
 
     work: where the training's state is kept, and taken up from should this process die. None:
-    nowhere. extra: Keras callbacks, which run after the training's own.
+    nowhere. extra: Keras callbacks, which run after the training's own. worker: as `fit`.
     """
     started = time.perf_counter()
     require_shapes({"training": train, "validation": val}, table, goal)
-    trainer = Trainer.of(train, val, table, goal, options, work)
+    trainer = Trainer.of(train, val, table, goal, options, work, worker)
     facts = {"range_test": trainer.range_tested()} if options.range_test else {}
     watch = trainer.watch()
     trained = trainer.run(watch, work, extra)

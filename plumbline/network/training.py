@@ -15,12 +15,14 @@ from plumbline.network.diagnosis import report
 from plumbline.network.diagnosis.findings import Finding
 from plumbline.network.examples import class_weights
 from plumbline.network.fitting import Fitted, fit, goal_of
+from plumbline.network.loop import devices
 from plumbline.network.predictor import KerasPredictor
 from plumbline.normalization.apply import transform
 from plumbline.normalization.parameters import Normalization
 from plumbline.spec import NetworkSpec
 from plumbline.split.rows import TrainRows, ValRows
 from plumbline.store import workplace
+from plumbline.worker import ALONE, Worker
 
 VAL_SCORES, HISTORY, TRAINING = "val_scores.npy", "history.json", "training.json"
 
@@ -69,11 +71,14 @@ def build(
     folder: Path,
     *,
     confidence: float = 0.95,
+    worker: Worker = ALONE,
+    memory: int | None = None,
 ) -> None:
     """Train on the training rows, stop by the validation rows, write the artifact's files.
 
     The training's state lies beside `folder` while it goes on, and is taken up from there by
-    the next process that trains the same network, should this one die.
+    the next process that trains the same network, should this one die. worker: of several, all
+    of which call it with the same arguments; the first one writes. memory: as `feeding.loaded`.
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
@@ -82,17 +87,33 @@ def build(
         SpecError: what `options` declare does not go with the task, or names unknown classes.
     """
     with hardware.Watch() as watch:
-        fitted = fit(train, val, normalization, options, workplace(folder))
+        fitted = fit(train, val, normalization, options, workplace(folder), worker, memory)
+    if worker.first:
+        record = {
+            "hardware": {**hardware.facts(), **watch.record()},
+            "rows": train.count,
+            "weights": {"column": train.weight, "classes": _class_weights(train, options)},
+            "confidence": confidence,
+            "val": _validated(val, fitted, confidence),
+        }
+        _publish(fitted, record, val, normalization, folder)
+    devices.agreed(lambda: None, worker)  # until all is written: others see one that leaves
+
+
+def _publish(
+    fitted: Fitted,
+    further: dict[str, Any],
+    val: ValRows,
+    normalization: Normalization,
+    folder: Path,
+) -> None:
+    """Write the artifact's files; further: what its record says beside what `fitted` does."""
     saved = _saved(fitted.predictor, folder)
     record = {
         **_record(fitted),
         **saved,
         "latency": _latency(fitted.predictor, val, normalization),
-        "hardware": {**hardware.facts(), **watch.record()},
-        "rows": train.count,
-        "weights": {"column": train.weight, "classes": _class_weights(train, options)},
-        "confidence": confidence,
-        "val": _validated(val, fitted, confidence),
+        **further,
     }
     fitted.diagnosis.log()
     fitted.diagnosis.write(folder)

@@ -38,8 +38,11 @@ def build(
     *,
     postgres: Postgres,
     name: str,
+    memory: int | None = None,
 ) -> None:
     """Search, and write what was found; trials that the study `name` holds already are kept.
+
+    memory: as `feeding.loaded`.
 
     Raises:
         LeakageError: `train` is anything but training rows, or `val` but validation rows.
@@ -54,7 +57,7 @@ def build(
     # Named after the draft, so that the store sweeps both away should this process die.
     work = folder.with_name(f"{folder.name}.trials")
     try:
-        examples, watched, _ = feeding.loaded(train, val, normalization, options, work)
+        examples, watched, _ = feeding.loaded(train, val, normalization, options, work, memory)
         problem = Problem(
             train=examples,
             val=watched,

@@ -10,10 +10,12 @@ from plumbline.spec.automation import FreshnessSpec, ScheduleSpec, SensorSpec, v
 from plumbline.spec.auxiliary import AuxiliarySpec
 from plumbline.spec.decision import ConformalSpec, DecisionSpec, ThresholdSpec
 from plumbline.spec.evaluation import EvaluationSpec
+from plumbline.spec.execution import ExecutionSpec
 from plumbline.spec.network import BatchPhase, NetworkSpec
 from plumbline.spec.options import Fraction, Identifier, Options, QualifiedName, Scalar
 from plumbline.spec.pipeline import PipelineSpec
 from plumbline.spec.promotion import PromotionSpec
+from plumbline.spec.resources import ResourcesSpec
 from plumbline.spec.run import RunSpec
 from plumbline.spec.search import Range, SearchSpec
 from plumbline.spec.source import FeatureKind, ImageSpec, SourceSpec, Task
@@ -45,6 +47,7 @@ __all__ = [
     "ConformalSpec",
     "DecisionSpec",
     "EvaluationSpec",
+    "ExecutionSpec",
     "Expectation",
     "FeatureKind",
     "Fraction",
@@ -61,6 +64,7 @@ __all__ = [
     "QualifiedName",
     "Range",
     "ReleaseSpec",
+    "ResourcesSpec",
     "RunSpec",
     "Scalar",
     "ScheduleSpec",

@@ -16,11 +16,13 @@ from plumbline.spec.automation import FreshnessSpec, ScheduleSpec, SensorSpec
 from plumbline.spec.auxiliary import misplaced
 from plumbline.spec.decision import DecisionSpec, undecided
 from plumbline.spec.evaluation import EvaluationSpec, unsuited
+from plumbline.spec.execution import ExecutionSpec
 from plumbline.spec.explained import explain
 from plumbline.spec.metrics import METRICS, OF_TASK
 from plumbline.spec.network import NetworkSpec
 from plumbline.spec.options import Identifier, Options
 from plumbline.spec.promotion import PromotionSpec
+from plumbline.spec.resources import ResourcesSpec
 from plumbline.spec.run import RunSpec
 from plumbline.spec.source import SourceSpec
 from plumbline.spec.splits import HashSplit, SplitSpec, StratifiedSplit, TemporalSplit
@@ -65,7 +67,9 @@ class PipelineSpec(Options):
     decision: DecisionSpec = DecisionSpec()
     release: ReleaseSpec = ReleaseSpec()
     promotion: PromotionSpec = PromotionSpec()
+    resources: ResourcesSpec = ResourcesSpec()
     run: RunSpec = RunSpec()
+    execution: ExecutionSpec = ExecutionSpec()
     schedule: ScheduleSpec | None = None
     """Leave out for no schedule."""
     sensor: SensorSpec | None = None

@@ -18,4 +18,4 @@ class RunSpec(Options):
     processes: int = Field(default=1, ge=1, le=64)
     """Processes that stages run in at once (count). 1: one stage after the other in the run's own
     process, which has the least overhead. More: each stage has a process of its own, and stages
-    that do not read each other run side by side."""
+    that do not read each other run side by side. On a Ray cluster: jobs at once."""

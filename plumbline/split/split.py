@@ -146,9 +146,13 @@ def _named(sides: np.ndarray) -> pa.Array:
 
 
 def _read_assignment(path: Path) -> np.ndarray:
-    sides = pq.read_table(path, columns=[SIDE_COLUMN]).column(0)
-    codes = pc.index_in(sides, value_set=pa.array(NAMES))
-    assignment = codes.to_numpy().astype(np.int8)
+    # Block by block: the names of all rows would take twenty times the memory of their codes.
+    with pq.ParquetFile(path, pre_buffer=False) as file:
+        assignment, start = np.empty(file.metadata.num_rows, dtype=np.int8), 0
+        for block in file.iter_batches(BLOCK_ROWS, columns=[SIDE_COLUMN]):
+            codes = pc.index_in(block.column(0), value_set=pa.array(NAMES))
+            assignment[start : start + len(block)] = codes.to_numpy(zero_copy_only=False)
+            start += len(block)
     assignment.flags.writeable = False
     return assignment
 

@@ -10,9 +10,8 @@ from small_pipeline import run, small_spec
 
 from assets.resources import PlumblineResource
 from plumbline import side_by_side
-from plumbline.recomputing import SET_ASIDE
 from plumbline.registry import Registry
-from plumbline.store import verify
+from plumbline.store import SET_ASIDE, verify
 
 SPEC = small_spec(training_features=None)
 NETWORK = SPEC.network.model_dump(exclude_unset=True)

@@ -84,6 +84,7 @@ def test_a_network_is_trained_behind_an_open_gate(
         ends = [shown[f"val_{MAIN[task]}{end}"].value for end in ("_low", "", "_high")]
         assert ends == sorted(ends)
         assert shown["bytes"].value > 0
+        assert shown["feeding"].value["rows"] == "memory"
     gate = recorded["baseline_gate"].metadata
     assert gate["decision"].value == "OPEN"
     assert MAIN[task] in str(gate["candidates"].value)

@@ -127,8 +127,7 @@ def test_what_was_trained_before_a_process_died_is_not_trained_again(bench, tmp_
     store, place = ArtifactStore(root=tmp_path), ("seeded", "network_seeds", "f" * 64)
 
     def write(folder: Path, seeds: list[int]) -> None:
-        sides = bench.split.train(), bench.split.validation()
-        further_networks.build(*sides, bench.normalization, bench.network_options, seeds, folder)
+        further_networks.build(bench.train_network, bench.network_options, seeds, folder)
 
     def died(folder: Path) -> None:
         write(folder, [8])

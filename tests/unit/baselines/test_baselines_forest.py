@@ -132,6 +132,23 @@ def test_where_one_tree_shows_that_all_fit_nothing_is_bounded():
     assert found.hyperparameters["max_samples"] is None
 
 
+def test_a_large_table_is_sampled_by_its_number_of_rows_alone(monkeypatch):
+    rows = given("multiclass", 600)
+    monkeypatch.setattr(random_forest, "ROWS", 600)
+    whole = random_forest.fit_examples(rows, seed=5)
+    assert not whole.hyperparameters.keys() & {"rows", "rows_because"}
+    monkeypatch.setattr(random_forest, "ROWS", 150)
+    found = random_forest.fit_examples(rows, seed=5)
+    few = rows.few(150)
+    assert set(few.labels) == set(rows.labels)
+    assert 150 <= found.hyperparameters["rows"] == len(few.labels) <= 153
+    assert found.hyperparameters["rows_because"] == (
+        "a forest is grown on at most 150 training rows, and 600 are there"
+    )
+    expected = said_by_theirs("multiclass", few, matrix_of(50, seed=1))
+    assert np.array_equal(found.predictor.predict(matrix_of(50, seed=1)), expected)
+
+
 @drawn(
     rows=st.integers(2, 10**8),
     nodes=st.floats(3, 10**8),

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from snapshots import snapshot_of, spec_of, split_of
 
-from plumbline.baselines import leakage
+from plumbline.baselines import boosted_trees, leakage, linear, random_forest
 from plumbline.baselines.fitted import Fitted
 from plumbline.extract.features import feature_table
 from plumbline.extract.snapshot import Snapshot
@@ -19,6 +19,11 @@ from plumbline.split.split import Split
 from plumbline.versions import NormalizationVersion
 
 KINDS = ("random_forest", "xgboost")
+FITS = {
+    "random_forest": random_forest.fit,
+    "xgboost": boosted_trees.fit,
+    "linear": linear.fit,
+}
 ROWS = 4_000
 SPEC = spec_of()
 
@@ -83,7 +88,7 @@ def leaking(kind: str, side: int):
     def fit(train: TrainRows, normalization: Normalization, seed: int) -> Fitted:
         assignment = np.where(train.assignment == side, TRAIN, train.assignment)
         object.__setattr__(train, "assignment", assignment.astype(np.int8))
-        return leakage._FITS[kind](train, normalization, seed)
+        return FITS[kind](train, normalization, seed)
 
     return fit
 
@@ -106,7 +111,7 @@ def test_a_fit_that_looks_at_labels_of_other_rows_only_is_caught(kind, split, no
         assignment = train.assignment.copy()
         assignment[np.flatnonzero(assignment == TRAIN)[: outside.sum()]] = VAL
         object.__setattr__(train, "assignment", assignment)
-        return leakage._FITS[kind](train, normalization, seed)
+        return FITS[kind](train, normalization, seed)
 
     assert not proof(kind, split, normalization, fit).passed
 
@@ -118,7 +123,7 @@ def test_a_fit_that_goes_around_the_rows_to_their_file_is_caught(split, normaliz
         if opened:
             Snapshot.load(train.snapshot.folder)
         opened.append(train)
-        return leakage._FITS["xgboost"](train, normalization, seed)
+        return FITS["xgboost"](train, normalization, seed)
 
     found = proof("xgboost", split, normalization, fit)
     assert not found.passed
@@ -129,7 +134,7 @@ def test_a_fit_of_chance_is_caught(split, normalization):
     seeds = iter(range(2))
 
     def fit(train: TrainRows, normalization: Normalization, seed: int) -> Fitted:
-        return leakage._FITS["random_forest"](train, normalization, seed + next(seeds))
+        return FITS["random_forest"](train, normalization, seed + next(seeds))
 
     assert not proof("random_forest", split, normalization, fit).passed
 

@@ -22,20 +22,21 @@ SERVICES = COMPOSE["services"]
 OURS = {name: service for name, service in SERVICES.items() if name != "postgres"}
 VALUES = yaml.safe_load((PROJECT / "deploy/kubernetes/values.yaml").read_text("utf-8"))
 SERVING = list(yaml.safe_load_all((PROJECT / "deploy/kubernetes/serving.yaml").read_text("utf-8")))
+RAY = yaml.safe_load((PROJECT / "deploy/kubernetes/ray.yaml").read_text("utf-8"))
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))
 
 
 def pins(lock: str) -> set[tuple[str, str]]:
     """Distributions and their versions; several where Python's version decides."""
     text = (PROJECT / lock).read_text("utf-8")
-    return set(re.findall(r"^([\w.-]+)(?:\[[\w,-]+\])?==(\S+)", text, re.MULTILINE))
+    return set(re.findall(r"^([\w.-]+)(?:\[[\w, -]+\])?==(\S+)", text, re.MULTILINE))
 
 
 def names(pinned: set[tuple[str, str]]) -> set[str]:
     return {name for name, _ in pinned}
 
 
-@pytest.mark.parametrize("image", ["runtime", "serving", "trainer"])
+@pytest.mark.parametrize("image", ["ray", "runtime", "serving", "trainer"])
 def test_an_image_has_the_versions_that_were_tested(image):
     tested = pins("requirements.lock")
     pinned = {
@@ -45,10 +46,13 @@ def test_an_image_has_the_versions_that_were_tested(image):
     assert {one for one in pinned if one[0] in names(tested)} <= tested
 
 
-def test_the_trainer_is_the_orchestrator_with_cuda():
-    trainer, orchestrator = pins("requirements-trainer.lock"), pins("requirements-runtime.lock")
-    assert orchestrator <= trainer
-    assert all(name.startswith("nvidia-") for name in names(trainer) - names(orchestrator))
+def test_the_trainer_is_the_orchestrator_with_ray_and_cuda():
+    trainer, ray, orchestrator = (
+        pins(f"requirements-{one}.lock") for one in ("trainer", "ray", "runtime")
+    )
+    assert orchestrator <= ray <= trainer
+    assert {"ray", "dagster-ray"} <= names(ray) - names(orchestrator)
+    assert all(name.startswith("nvidia-") for name in names(trainer) - names(ray))
     assert "nvidia-cudnn-cu12" in names(trainer)
 
 
@@ -196,6 +200,32 @@ def test_kubernetes_uses_the_chart_of_the_pinned_dagster():
     (pinned,) = (one for one in PYPROJECT["project"]["dependencies"] if one.startswith("dagster=="))
     text = (PROJECT / "deploy/kubernetes/values.yaml").read_text("utf-8")
     assert f"--version {pinned.partition('==')[2]}" in text
+
+
+def test_ray_s_nodes_are_the_code_location():
+    (code,) = VALUES["dagster-user-deployments"]["deployments"]
+    groups = [RAY["spec"]["headGroupSpec"], *RAY["spec"]["workerGroupSpecs"]]
+    for pod in (group["template"]["spec"] for group in groups):
+        (container,) = pod["containers"]
+        assert container["image"] == code["env"]["PLUMBLINE_IMAGE"]
+        assert container["securityContext"] == code["securityContext"]
+        assert code["podSecurityContext"].items() <= pod["securityContext"].items()
+        given = {one["name"]: one for one in container["env"]}
+        assert given["PLUMBLINE_IMAGE"]["value"] == container["image"]
+        assert given["RAY_USAGE_STATS_ENABLED"]["value"] == "0"
+        secret = given["DATABASE_URL"]["valueFrom"]["secretKeyRef"]["name"]
+        assert secret == code["envSecrets"][0]["name"]
+        claims = {one["name"]: one.get("persistentVolumeClaim") for one in pod["volumes"]}
+        assert claims["plumbline"] == code["volumes"][0]["persistentVolumeClaim"]
+        assert {one["name"] for one in container["volumeMounts"]} == set(claims)
+    assert RAY["spec"]["authOptions"] == {"mode": "token"}
+
+
+def test_ray_s_nodes_have_the_pinned_ray():
+    (pinned,) = (
+        one for one in PYPROJECT["project"]["optional-dependencies"]["ray"] if "==2" in one
+    )
+    assert RAY["spec"]["rayVersion"] == pinned.partition("==")[2]
 
 
 def test_pools_are_those_of_the_image():

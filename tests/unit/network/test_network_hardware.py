@@ -12,7 +12,6 @@ import pytest
 
 from plumbline import environment
 from plumbline.network import hardware, nvml
-from plumbline.network.loop.memory import host_free
 from plumbline.network.nvml import Gpu, visible
 
 pytestmark = pytest.mark.network
@@ -184,60 +183,6 @@ def test_what_cuda_shows_a_process(named: str | None, names: str):
     assert [one.name for one in visible(GPUS, named)] == names.split()
 
 
-def files(root: Path, texts: dict[str, str]) -> Path:
-    for name, text in texts.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    return root
-
-
-MEMINFO = "MemTotal: 9000000 kB\nMemFree: 100 kB\nMemAvailable: 4000000 kB\n"
-
-
-def test_free_memory_is_what_linux_calls_available(tmp_path: Path):
-    assert host_free(files(tmp_path, {"proc/meminfo": MEMINFO})) == 4_000_000 * 1024
-    assert host_free(tmp_path / "nowhere") is None
-
-
-@pytest.mark.parametrize("group", ["/", "/a/b"])
-def test_free_memory_is_bounded_by_the_control_groups(tmp_path: Path, group: str):
-    root = files(
-        tmp_path,
-        {
-            "proc/meminfo": MEMINFO,
-            "proc/self/cgroup": f"0::{group}\n",
-            "sys/fs/cgroup/memory.max": "3000000000\n",
-            "sys/fs/cgroup/memory.current": "1000000000\n",
-            "sys/fs/cgroup/memory.stat": "anon 5\ninactive_file 200000000\n",
-        },
-    )
-    assert host_free(root) == 2_200_000_000
-    files(root, {"sys/fs/cgroup/a/b/memory.max": "max\n", "sys/fs/cgroup/a/memory.max": "9\n"})
-    files(root, {"sys/fs/cgroup/a/memory.current": "11\n"})
-    assert host_free(root) == (0 if group == "/a/b" else 2_200_000_000)
-
-
-def test_free_memory_is_bounded_by_the_control_groups_of_version_1(tmp_path: Path):
-    root = files(
-        tmp_path,
-        {
-            "proc/meminfo": MEMINFO,
-            "proc/self/cgroup": "4:cpu:/x\n3:memory:/docker/1\n",
-            "sys/fs/cgroup/memory/memory.limit_in_bytes": "2000000000\n",
-            "sys/fs/cgroup/memory/memory.usage_in_bytes": "500000000\n",
-            "sys/fs/cgroup/memory/docker/1/memory.limit_in_bytes": "9223372036854771712\n",
-            "sys/fs/cgroup/memory/docker/1/memory.usage_in_bytes": "500000000\n",
-        },
-    )
-    assert host_free(root) == 1_500_000_000
-
-
-def test_this_machine_tells_its_free_memory():
-    found = host_free()
-    assert found is None or found > 0
-
-
 @pytest.mark.parametrize(
     ("devices", "surroundings", "software", "expected"),
     [
@@ -261,7 +206,9 @@ def test_the_accelerator_is_told_without_a_backend(
     software: set[str],
     expected: str,
 ):
-    files(tmp_path, {f"dev/{one}": "" for one in devices})
+    (tmp_path / "dev").mkdir()
+    for one in devices:
+        (tmp_path / "dev" / one).touch()
     for name in ("CUDA_VISIBLE_DEVICES", "JAX_PLATFORMS"):
         monkeypatch.delenv(name, raising=False)
     for name, value in {"KERAS_BACKEND": "jax", **surroundings}.items():

@@ -15,14 +15,14 @@ from network_examples import examples, goal, normalized_split, table
 from plumbline.errors import StoreUnwritable
 from plumbline.network import feeding, fitting, training
 from plumbline.network.loop import feed as feeds
-from plumbline.network.loop import prepared as files
-from plumbline.network.loop.prepared import copied, row_bytes, written
 from plumbline.network.loop.shuffle import Shuffle
 from plumbline.network.loop.streaming import Streamed
 from plumbline.network.table import Table
+from plumbline.normalization import prepared as files
 from plumbline.normalization.apply import load_matrix
 from plumbline.normalization.matrix import Matrix
 from plumbline.normalization.parameters import Normalization
+from plumbline.normalization.prepared import copied, row_bytes, written
 from plumbline.spec import BatchPhase, NetworkSpec
 from plumbline.split.split import Split
 

@@ -1,9 +1,18 @@
-"""How much memory is free: on the host, in the process' container, on the GPU."""
+"""How much memory there is to work in: what was declared, else what is free."""
 
 from pathlib import Path
 
 _UNLIMITED = 1 << 60
 """What version 1 of cgroups writes for no limit is larger (bytes)."""
+_GIB = 1 << 30
+
+
+def budget(declared_gib: float | None) -> int | None:
+    """Memory that a stage may hold (bytes): the declared one, else what is free now.
+
+    None where neither tells: what was never bounded stays in memory.
+    """
+    return host_free() if declared_gib is None else int(declared_gib * _GIB)
 
 
 def host_free(root: Path = Path("/")) -> int | None:

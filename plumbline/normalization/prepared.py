@@ -52,16 +52,36 @@ class PreparedMatrix(Matrix):
 
     def take(self, rows: np.ndarray | slice) -> Matrix:
         if not isinstance(rows, slice):
-            return super().take(rows)
+            return self._scattered(np.arange(len(self))[rows])
         start, stop, step = rows.indices(len(self))
         if step < 1:
             return super().take(rows)
-        most = min(READ_ROWS, READ_BYTES // max(1, row_bytes(self)))
-        each = max(1, most // step) * step
+        each = max(1, self._at_a_time // step) * step
+        return self._joined(
+            [
+                self.read(np.array([[at, min(at + each, stop)]]), step)
+                for at in range(start, stop, each)
+            ]
+        )
+
+    def _scattered(self, places: np.ndarray) -> Matrix:
+        """Rows in any order; of what is read with them no more is held than `take` reads."""
+        sought, back = np.unique(places, return_inverse=True)
+        ends = range(self._at_a_time, len(self), self._at_a_time)
         parts = [
-            self.read(np.array([[at, min(at + each, stop)]]), step)
-            for at in range(start, stop, each)
+            self.read(np.array([[some[0], some[-1] + 1]])).take(some - some[0])
+            for some in np.split(sought, np.searchsorted(sought, ends))
+            if len(some)
         ]
+        found = self._joined(parts)
+        return found if np.array_equal(sought, places) else found.take(back)
+
+    @property
+    def _at_a_time(self) -> int:
+        """Rows (count)."""
+        return max(1, min(READ_ROWS, READ_BYTES // max(1, row_bytes(self))))
+
+    def _joined(self, parts: Sequence[Matrix]) -> Matrix:
         if len(parts) == 1:
             return parts[0]
         none = [one[:0] for one in _arrays(self)]
@@ -184,9 +204,9 @@ def _reserved(folder: Path, size: int) -> Scratch:
 def _full(folder: Path, size: int, free: int) -> StoreUnwritable:
     return StoreUnwritable(
         f"the transformed rows take {size / 1e9:.2f} GB, {folder} has {free / 1e9:.2f} GB free",
-        expected="room for them while the network is trained from disk",
-        remedy="free disk space, point PLUMBLINE_STORE at a larger disk, or set "
-        "network.feeding to memory",
+        expected="room for them while a model is trained from disk",
+        remedy="free disk space, point PLUMBLINE_STORE at a larger disk, or let them lie in "
+        "memory: a larger resources.memory_gib, for a network network.feeding: memory",
         bytes=size,
         free=free,
     )
