@@ -42,7 +42,8 @@ test-graphs: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph tests/integration
 
 test-jax: $(INSTALLED)
-	KERAS_BACKEND=jax $(BIN)/pytest -m network tests/unit
+	@# A search trains through the same networks, whatever their backend.
+	KERAS_BACKEND=jax $(BIN)/pytest -m network tests/unit --ignore tests/unit/search
 
 test-networks: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit/network
