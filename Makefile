@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-browser test-graphs test-jax test-networks test-ray test-units ui lint lock image-check screenshots docs readme clean help
+.PHONY: install demo test test-browser test-graphs test-jax test-networks test-ray test-units ui lint lock image-check screenshots docs readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -18,6 +18,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation \
 	  --config-settings editable_mode=compat -e .
 	@touch $@
+
+install: $(INSTALLED) ## install into .venv
 
 demo: $(INSTALLED) ## install, then run the flights pipeline from PostgreSQL to a released model
 	$(BIN)/plumbline demo
@@ -42,7 +44,8 @@ test-graphs: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph tests/integration
 
 test-jax: $(INSTALLED)
-	KERAS_BACKEND=jax $(BIN)/pytest -m network tests/unit
+	@# A search trains through the same networks, whatever their backend.
+	KERAS_BACKEND=jax $(BIN)/pytest -m network tests/unit --ignore tests/unit/search
 
 test-networks: $(INSTALLED)
 	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/unit/network

@@ -107,6 +107,7 @@ def _line(record: Mapping[str, Any]) -> dict[str, Any]:
 def proof(bench: Workbench, kind: training.Kind, *, full: bool) -> dg.AssetCheckResult:
     """The leakage proof, on a sample of the rows; with `full` on all of them."""
     stage = "floor" if kind in training.FLOOR else kind
+    folder = bench.store.folder(bench.spec.name, stage, bench.chain.version(stage))
     found = leakage.prove(
         kind,
         bench.split,
@@ -114,7 +115,7 @@ def proof(bench: Workbench, kind: training.Kind, *, full: bool) -> dg.AssetCheck
         bench.normalization,
         seed=bench.spec.baselines.seed,
         full=full,
-        room=Room(bench.memory_budget, workplace(bench.folder(stage))),
+        room=Room(bench.memory_budget, workplace(folder)),
     )
     return checked(
         asset_key=key(bench.spec, stage),

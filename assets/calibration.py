@@ -39,10 +39,7 @@ def _told(found: Mapping[str, Any]) -> tuple[bool, str]:
         f"{_written(after)}"
     )
     if worse:
-        told += (
-            ": the validation rows are not like the test rows. To fix: choose validation rows "
-            "that are, or set decision.calibration to none"
-        )
+        told += ": the validation rows are not like the test rows"
     return worse, told
 
 

@@ -14,9 +14,9 @@ REMEDIES: Mapping[str, str] = {
     "was changed by hand, then run plumbline verify",
     "scaled_range": "set normalization.method to robust or quantile, or name the column under "
     "source.drop",
-    "split_moves": "split by a policy that depends on the key alone (hash), or compare no model "
-    "across these two versions",
-    "optimism": "expect less of new data than the validation rows say, or split by time or group",
+    "split_moves": "run both with the option force, which compares them with what is stored; until "
+    "then compare no model across these two versions",
+    "optimism": "nothing: keep the declared split, and hold no score of a random one against it",
     "golden_rows": "restore the store from a backup, or run the release again with force",
     "calibration": "choose validation rows that are like the test rows, or set "
     "decision.calibration to none",

@@ -47,9 +47,8 @@ def _description(bench: Workbench, found: dict[str, Any], allowed: int) -> str:
     declared, wide = bench.evaluation.confidence, found["deciding_confidence"]
     return (
         f"{counted}. This is reading {found['reading']}: what decides has an interval of "
-        f"{100 * wide:.4g} %, where {100 * declared:g} % are declared. To decide at that width "
-        f"again, freeze rows that nobody has tested on: plumbline run {bench.spec.name} "
-        "--dataset-version NEW"
+        f"{100 * wide:.4g} %, where {100 * declared:g} % are declared. To fix: freeze rows "
+        f"that nobody has tested on: plumbline run {bench.spec.name} --dataset-version NEW"
     )
 
 

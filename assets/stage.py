@@ -1,5 +1,6 @@
 """What all assets of a pipeline share: keys, partitions, group, owners, versions, errors."""
 
+import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,8 @@ from plumbline.errors import PlumblineError
 from plumbline.postgres import is_passing
 from plumbline.spec import PipelineSpec
 from plumbline.stages import stage_code_version
+
+log = logging.getLogger(__name__)
 
 Compute = Callable[[Workbench], dg.MaterializeResult]
 
@@ -132,10 +135,11 @@ def readable_failures(context: dg.AssetExecutionContext) -> Iterator[None]:
     except Exception as error:
         if not is_passing(error):
             raise
-        raise dg.RetryRequested(
-            max_retries=RETRIES.max_retries,
-            seconds_to_wait=RETRIES.calculate_delay(context.retry_number + 1),
-        ) from error
+        delay = RETRIES.calculate_delay(context.retry_number + 1)
+        if context.retry_number < RETRIES.max_retries:
+            told = str(error).partition("\n")[0]
+            log.warning("%s; trying again in %.0f s", told, delay)
+        raise dg.RetryRequested(max_retries=RETRIES.max_retries, seconds_to_wait=delay) from error
 
 
 @contextmanager

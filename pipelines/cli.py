@@ -138,6 +138,7 @@ def ui(port: int) -> None:
     dagster = str(Path(sys.executable).with_name("dagster"))
     workspace = str(ROOT / "workspace.yaml")
     os.chdir(ROOT)
+    os.environ.setdefault("PYTHONWARNINGS", "ignore:Function `dev_command` is superseded")
     os.execv(dagster, [dagster, "dev", "-w", workspace, "-p", str(port)])  # noqa: S606
 
 
@@ -147,8 +148,10 @@ def _run(
     from assets.run_options import run_options
     from pipelines.launch import launch
     from pipelines.screen import show_progress
+    from plumbline.postgres import postgres
 
     show_progress()
+    postgres().connect().close()  # a wrong address is told at once, not after the run's retries
     outcome = launch(name, dataset_version, parameters, run_options(options))
     if outcome.interrupted:
         raise click.ClickException(

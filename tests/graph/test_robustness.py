@@ -16,8 +16,8 @@ from small_pipeline import make_source, run, small_spec
 
 from assets import stage
 from pipelines.training_pipeline import pipeline_definitions
-from plumbline.errors import DatabaseUnreachable, KeyViolation
-from plumbline.postgres import Postgres, is_passing
+from plumbline.errors import DatabaseUnreachable, KeyViolation, SpecError
+from plumbline.postgres import Postgres, is_passing, postgres
 from plumbline.registry import Registry
 from plumbline.stages import stage_code_version, stages
 
@@ -67,7 +67,7 @@ def _steps(result: dg.ExecuteInProcessResult, kind: dg.DagsterEventType) -> list
     ],
 )
 def test_a_stage_that_loses_its_connection_is_run_again(
-    postgres, tmp_path, monkeypatch, table, mode, stopped
+    postgres, tmp_path, monkeypatch, caplog, table, mode, stopped
 ):
     make_source(postgres, tmp_path, rows=300)
     monkeypatch.setenv("DATABASE_URL", postgres.url)
@@ -80,15 +80,17 @@ def test_a_stage_that_loses_its_connection_is_run_again(
         ending.join()
     assert result.success
     assert _steps(result, dg.DagsterEventType.STEP_UP_FOR_RETRY) == [f"visits__{stopped}"]
+    assert caplog.text.count("; trying again in 0 s") == 1
     assert len(Registry.open(postgres).rows("split_versions")) == 1
 
 
-def test_a_server_that_stays_away_fails_the_run_and_says_where_it_was(project, monkeypatch):
+def test_a_server_that_stays_away_fails_the_run_and_says_where_it_was(project, monkeypatch, caplog):
     monkeypatch.setenv("DATABASE_URL", NOBODY)
     with dg.DagsterInstance.ephemeral() as instance:
         result = run(small_spec(), project, instance, selection=["snapshot"])
     assert not result.success
     assert len(_steps(result, dg.DagsterEventType.STEP_UP_FOR_RETRY)) == RETRIES.max_retries
+    assert caplog.text.count("; trying again in") == RETRIES.max_retries
     (failed,) = [event for event in result.all_events if event.is_step_failure]
     told = failed.step_failure_data.user_failure_data
     assert told
@@ -178,6 +180,13 @@ def test_a_refused_connection_passes():
     with pytest.raises(DatabaseUnreachable) as caught:
         Postgres(NOBODY).connect()
     assert is_passing(caught.value)
+
+
+def test_an_address_of_something_else_does_not(monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "mysql://127.0.0.1/shop")
+    with pytest.raises(SpecError, match="has the scheme 'mysql'") as raised:
+        postgres()
+    assert not is_passing(raised.value)
 
 
 def _definitions(project: Path, **options) -> dg.Definitions:

@@ -2,6 +2,7 @@
 a run that is cancelled, a code location that is reloaded under a run, stages in processes.
 """
 
+import logging
 import os
 import subprocess
 import time
@@ -17,10 +18,12 @@ import pytest
 from conftest import fresh_database
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import PythonFileTarget
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 from dagster_graphql.test.utils import execute_dagster_graphql
 from small_pipeline import small_spec
 
+from assets.pictures import FOLDER as PICTURES
 from plumbline.postgres import Postgres
 from plumbline.registry import Registry
 from plumbline.store import ArtifactStore
@@ -40,6 +43,9 @@ root = Path(__file__).parent
 defs = dg.Definitions.merge(
     pipeline_definitions(small_spec(), root),
     pipeline_definitions(small_spec(name="beside", run={"processes": 2, "priority": 3}), root),
+    pipeline_definitions(small_spec(name="hasty", run={"max_hours": 1e-6}), root),
+    pipeline_definitions(small_spec(name="one"), root),
+    pipeline_definitions(small_spec(name="other"), root),
     dg.Definitions(resources={"plumbline": PlumblineResource()}),
 )
 """
@@ -123,10 +129,14 @@ class Place:
         )
         assert answer["__typename"] == "LaunchRunSuccess", answer
         run_id = answer["run"]["runId"]
-        assert self._status(run_id) == dg.DagsterRunStatus.QUEUED
+        assert self.status(run_id) == dg.DagsterRunStatus.QUEUED
+        self.dequeue()
+        return run_id
+
+    def dequeue(self) -> None:
+        """What the daemon does every few seconds."""
         for problem in QueuedRunCoordinatorDaemon(1).run_iteration(self._workspace):
             assert problem is None, problem
-        return run_id
 
     def ended(self, run_id: str) -> dg.DagsterRunStatus:
         deadline = time.monotonic() + 120
@@ -135,10 +145,15 @@ class Place:
             time.sleep(0.1)
         return run.status
 
-    def told(self, run_id: str) -> str:
-        return "\n".join(str(one.user_message) for one in self.instance.all_logs(run_id))
+    def monitor(self) -> None:
+        """What the daemon does every other minute."""
+        for problem in execute_run_monitoring_iteration(self._workspace, logging.getLogger()):
+            assert problem is None, problem
 
-    def _status(self, run_id: str) -> dg.DagsterRunStatus | None:
+    def told(self, run_id: str) -> str:
+        return "\n".join(str(one.message) for one in self.instance.all_logs(run_id))
+
+    def status(self, run_id: str) -> dg.DagsterRunStatus | None:
         run = self.instance.get_run_by_id(run_id)
         return run.status if run else None
 
@@ -168,7 +183,8 @@ def _sound(project: Path, postgres: Postgres) -> set[str]:
     store = ArtifactStore.at(project / "store")
     found = list(verify(small_spec(), "v1", Registry.open(postgres), store, project))
     assert {one.status for one in found} <= {"verified", "absent"}, found
-    assert not [path for path in store.root.rglob(".*") if path.is_dir()]
+    hidden = {path.name for path in store.root.rglob(".*") if path.is_dir()}
+    assert hidden <= {PICTURES}
     return {one.stage for one in found if one.status == "verified"}
 
 
@@ -189,6 +205,33 @@ def test_a_cancelled_run_leaves_all_consistent_and_goes_on(place, project, modul
         assert place.ask(RELOAD)["locationOrLoadError"]["__typename"] == "RepositoryLocation"
     assert place.ended(again) == dg.DagsterRunStatus.SUCCESS, place.told(again)
     assert _sound(project, module_postgres) >= set(STAGES)
+
+
+def test_a_run_that_takes_longer_than_it_may_is_ended(place, project, module_postgres):
+    """And what it had finished is kept. `hasty` may take a second, the least there is."""
+    Registry.open(module_postgres)
+    with stopped_at(module_postgres, "plumbline.split_versions") as holder:
+        run_id = place.launch("hasty")
+        _wait(module_postgres, holder, place, run_id)
+        time.sleep(1)
+        place.monitor()
+        assert place.ended(run_id) == dg.DagsterRunStatus.FAILURE
+    assert "Exceeded maximum runtime of" in place.told(run_id)
+    rows = Registry.open(module_postgres).rows("dataset_versions")
+    assert "hasty" in {row["pipeline"] for row in rows}
+
+
+def test_stages_of_one_pool_wait_for_each_other(place, project, module_postgres):
+    """Of two runs whose first stage asks a source, one stays in the queue meanwhile."""
+    Registry.open(module_postgres)
+    with stopped_at(module_postgres, "plumbline.dataset_versions") as holder:
+        first = place.launch("one", ["snapshot"])
+        _wait(module_postgres, holder, place, first)
+        second = place.launch("other", ["snapshot"])
+        assert place.status(second) == dg.DagsterRunStatus.QUEUED
+    for run_id in (first, second):
+        place.dequeue()
+        assert place.ended(run_id) == dg.DagsterRunStatus.SUCCESS, place.told(run_id)
 
 
 def test_stages_run_in_processes_of_their_own(place, project, module_postgres):

@@ -188,6 +188,19 @@ def test_a_parameter_without_a_value_is_refused(script):
     assert "not of the form k=v" in refused.stderr
 
 
+def test_an_address_where_nobody_answers_is_refused_at_once(project, environment):
+    refused = subprocess.run(
+        [sys.executable, "-m", "pipelines", "run", "returns", "--dataset-version", "v1"],
+        cwd=project,
+        env={**environment, "DATABASE_URL": "postgresql://postgres@127.0.0.1:9/postgres"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert refused.stderr.startswith("Error: no PostgreSQL could be reached at 127.0.0.1:9")
+
+
 def test_ctrl_c_keeps_what_was_finished(project, environment):
     slow = {"widths": [8], "dropout": [0.0], "max_epochs": 100_000, "patience": 100_000}
     _declare(project, {**DECLARED, "attributes": {**DECLARED["attributes"], "network": slow}})

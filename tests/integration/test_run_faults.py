@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from small_pipeline import make_source, small_spec
 
+from assets.pictures import FOLDER as PICTURES
 from assets.workbench import Workbench
 from plumbline.network import fitting
 from plumbline.postgres import Postgres
@@ -88,7 +89,8 @@ def _await(condition, process: subprocess.Popen, seconds: float = 180) -> None:
 
 
 def _drafts(root: Path) -> list[Path]:
-    return [path for path in (root / "store").rglob(".*") if path.is_dir()]
+    found = [path for path in (root / "store").rglob(".*") if path.is_dir()]
+    return [path for path in found if path.name != PICTURES]
 
 
 def test_a_run_killed_in_training_goes_on_when_it_is_started_again(start, postgres, tmp_path):

@@ -57,6 +57,8 @@ def test_a_temporal_split_reads_dates_and_moments():
         ({"network": {"learning_rat": 1}}, "network.learning_rat", "did you mean 'learning_rate'?"),
         ({"network": {"architecture": "tree"}}, "network.architecture", "dense, resnet,"),
         ({"split": {"policy": "random"}}, "split", "'hash', 'stratified', 'temporal', 'column'"),
+        ({"split": {"polcy": "hash"}}, "split", "unknown option 'polcy'; did you mean 'policy'?"),
+        ({"split": {"val": 0.2}}, "split", "the option 'policy' is required here"),
         (
             {"split": {"policy": "hash", "vall": 0.1}},
             "split.vall",

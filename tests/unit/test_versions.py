@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plumbline import versions
-from plumbline.versions import _without_comments, canonical_json, code_version, fingerprint
+from plumbline.errors import SpecError
+from plumbline.versions import (
+    _without_comments,
+    canonical_json,
+    code_version,
+    fingerprint,
+    valid_name,
+)
 
 scalars = (
     st.none()
@@ -85,3 +92,14 @@ def test_comments_are_those_that_the_tokenizer_finds(package):
                 row, column = token.start
                 lines[row - 1] = lines[row - 1][:column]
         assert _without_comments(source).splitlines() == lines, path
+
+
+@pytest.mark.parametrize("name", ["v1", "2026-11-22", "fraud_v3.1", "A" * 100])
+def test_a_name_that_all_places_can_hold_is_valid(name):
+    assert valid_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", ".v1", "-v1", "a..b", "a/b", "a b", "é", "v1\n", "A" * 101])
+def test_any_other_name_is_refused(name):
+    with pytest.raises(SpecError, match="is no name of a dataset version"):
+        valid_name(name)
