@@ -10,10 +10,11 @@ BASELINE = (
             *("predictor", "score", "training"),
         )
     ),
+    "plumbline.normalization.prepared",
     *METRICS,
 )
 
-BOOSTED = ("plumbline.baselines.boosted_trees", "plumbline.baselines.native")
+BOOSTED = tuple(f"plumbline.baselines.{name}" for name in ("boosted_trees", "native", "row_blocks"))
 
 # Without its proofs, which change no parameter.
 NORMALIZATION = tuple(

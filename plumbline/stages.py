@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from plumbline import stage_code
-from plumbline.environment import accelerator, installed, keras_backend
+from plumbline import stage_options as options
+from plumbline.environment import installed
 from plumbline.network.architectures.own import own_code
 from plumbline.spec import PipelineSpec
+from plumbline.stage_options import Options
 from plumbline.versions import code_version, fingerprint
-
-Options = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,64 +24,6 @@ class Stage:
     """Stages whose results it reads."""
 
 
-def _dump(options: Any) -> Options:
-    return options.model_dump(mode="json")
-
-
-def _source(spec: PipelineSpec, *names: str) -> Options:
-    return {name: getattr(spec.source, name) for name in names}
-
-
-def _normalizing(spec: PipelineSpec) -> Options:
-    images = {name: _dump(one) for name, one in spec.source.images.items()}
-    return {
-        "normalization": _dump(spec.normalization),
-        **_source(spec, "drop", "kinds"),
-        **({"images": images} if images else {}),
-    }
-
-
-def _accelerator(spec: PipelineSpec) -> str:
-    """What models are trained on. Ray's workers see the GPUs that are declared."""
-    if spec.execution.engine == "local":
-        return accelerator()
-    return "gpu" if spec.execution.gpus_per_worker else "cpu"
-
-
-def _shared(spec: PipelineSpec) -> Options:
-    """Who trains together. One worker trains alike on every engine, and is not named."""
-    execution = spec.execution
-    if execution.workers == 1:
-        return {}
-    return {"execution": {"engine": execution.engine, "workers": execution.workers}}
-
-
-def _network(spec: PipelineSpec) -> Options:
-    # Rows are the same, in the same order, from wherever they are fed.
-    left_out = {"feeding", *(["augmentation"] if spec.network.augmentation is None else [])}
-    software = ("keras", keras_backend(), "numpy", *(["pillow"] if spec.source.images else []))
-    return {
-        "network": spec.network.model_dump(mode="json", exclude=left_out),
-        "accelerator": _accelerator(spec),
-        "own_code": own_code(spec.network.architecture),
-        "backend": keras_backend(),
-        "environment": installed(*software),
-        **_shared(spec),
-    }
-
-
-def _baseline(spec: PipelineSpec) -> Options:
-    return {"seed": spec.baselines.seed, "confidence": spec.baselines.confidence}
-
-
-def _estimating(spec: PipelineSpec) -> Options:
-    return {
-        "network": _dump(spec.network),
-        "seeds": spec.verdict.seeds,
-        "accelerator": _accelerator(spec),
-    }
-
-
 _LABEL = ("label", "positive_label", "task", "classes")
 
 STAGES: Mapping[str, Stage] = {
@@ -92,10 +33,10 @@ STAGES: Mapping[str, Stage] = {
             *(f"plumbline.extract.{name}" for name in ("labels", "features", "snapshot_sql")),
         ),
         options=lambda spec: {
-            "split": _dump(spec.split),
-            **_source(spec, *_LABEL, "key", "timestamp", "group", "drop", "kinds"),
+            "split": options.dump(spec.split),
+            **options.source(spec, *_LABEL, "key", "timestamp", "group", "drop", "kinds"),
             # Named only where it is declared, so that earlier versions stay what they are.
-            **(_source(spec, "weight") if spec.source.weight else {}),
+            **(options.source(spec, "weight") if spec.source.weight else {}),
             **({"labels": spec.source.label_columns} if spec.source.task == "multilabel" else {}),
         },
         inputs=("snapshot",),
@@ -109,9 +50,9 @@ STAGES: Mapping[str, Stage] = {
             ),
         ),
         options=lambda spec: {
-            "audit": _dump(spec.audit),
+            "audit": options.dump(spec.audit),
             "on_schema_change": spec.source.on_schema_change,
-            **_normalizing(spec),
+            **options.normalizing(spec),
         },
         inputs=("split", "previous_snapshot", "audit_sql"),
     ),
@@ -128,7 +69,7 @@ STAGES: Mapping[str, Stage] = {
             *stage_code.NORMALIZATION,
             *(f"plumbline.extract.{name}" for name in ("features", "images", "sampling")),
         ),
-        options=_normalizing,
+        options=options.normalizing,
         inputs=("split",),
     ),
     "training_features": Stage(
@@ -139,7 +80,7 @@ STAGES: Mapping[str, Stage] = {
     "floor": Stage(
         code=(*stage_code.BASELINE, "plumbline.baselines.dummy", "plumbline.baselines.linear"),
         options=lambda spec: {
-            **_baseline(spec),
+            **options.baseline(spec),
             "environment": installed("scikit-learn", "numpy"),
         },
         inputs=("normalization",),
@@ -151,7 +92,7 @@ STAGES: Mapping[str, Stage] = {
             "plumbline.baselines.forest_arrays",
         ),
         options=lambda spec: {
-            **_baseline(spec),
+            **options.baseline(spec),
             "forest_gib": spec.baselines.forest_gib,
             "environment": installed("scikit-learn", "numpy"),
         },
@@ -160,11 +101,12 @@ STAGES: Mapping[str, Stage] = {
     "xgboost": Stage(
         code=(*stage_code.BASELINE, *stage_code.BOOSTED, "plumbline.baselines.early_stopping"),
         options=lambda spec: {
-            **_baseline(spec),
+            **options.baseline(spec),
             "early_stopping": spec.baselines.early_stopping,
-            "accelerator": _accelerator(spec),
+            "accelerator": options.trained_on(spec),
             "environment": installed("xgboost", "numpy"),
-            **_shared(spec),
+            **options.shared(spec),
+            **options.sharing_rows(spec),
         },
         inputs=("normalization",),
     ),
@@ -178,16 +120,21 @@ STAGES: Mapping[str, Stage] = {
         code=("plumbline.baselines.gate", "plumbline.training_cost"),
         options=lambda spec: {
             "sufficient_score": spec.baselines.sufficient_score,
-            "gate": _dump(spec.gate),
+            "gate": options.dump(spec.gate),
             "metric": spec.evaluation.metric,
             # An estimate reads what is to be trained, and on what.
-            **(_estimating(spec) if spec.gate.max_network_cost else {}),
+            **(options.estimating(spec) if spec.gate.max_network_cost else {}),
         },
         inputs=("random_forest", "xgboost"),
     ),
     "network": Stage(
-        code=("plumbline.network", *stage_code.METRICS, "plumbline.spec.tasks"),
-        options=_network,
+        code=(
+            "plumbline.network",
+            "plumbline.normalization.prepared",
+            *stage_code.METRICS,
+            "plumbline.spec.tasks",
+        ),
+        options=options.network,
         inputs=("normalization",),
     ),
     "network_seeds": Stage(
@@ -195,16 +142,16 @@ STAGES: Mapping[str, Stage] = {
         code=("plumbline.evaluation.further_networks",),
         options=lambda spec: {
             "seeds": spec.verdict.seeds,
-            "environment": _network(spec)["environment"],
-            **_shared(spec),
+            "environment": options.network(spec)["environment"],
+            **options.shared(spec),
         },
         inputs=("network",),
     ),
     "evaluation": Stage(
         code=stage_code.EVALUATION,
         options=lambda spec: {
-            **_dump(spec.evaluation),
-            "decision": _dump(spec.decision),
+            **options.dump(spec.evaluation),
+            "decision": options.dump(spec.decision),
             "verdict": spec.verdict.model_dump(mode="json", exclude={"seeds"}),
         },
         inputs=("baseline_gate", "network", "network_seeds"),
@@ -217,8 +164,8 @@ STAGES: Mapping[str, Stage] = {
     "promotion": Stage(
         code=stage_code.PROMOTION,
         options=lambda spec: {
-            "promotion": _dump(spec.promotion),
-            "evaluation": _dump(spec.evaluation),
+            "promotion": options.dump(spec.promotion),
+            "evaluation": options.dump(spec.evaluation),
             "max_test_reads": spec.verdict.max_test_reads,
         },
         inputs=("release", "floor"),

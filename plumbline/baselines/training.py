@@ -85,7 +85,7 @@ def build(  # noqa: PLR0917
         StoreUnwritable: rows are to lie in files, and the disk has no room for them.
     """
     sides = loaded(train, val, normalization, Room(memory, workplace(folder)))
-    _build(kind, *sides, options, folder)
+    fit_and_write(kind, *sides, options, folder)
 
 
 def build_floor(
@@ -105,7 +105,7 @@ def build_floor(
     sides = loaded(train, val, normalization, Room(memory, workplace(folder)))
     for kind in FLOOR:
         (folder / kind).mkdir()
-        _build(kind, *sides, options, folder / kind)
+        fit_and_write(kind, *sides, options, folder / kind)
 
 
 def load(folder: Path, model_version: str) -> Baseline:
@@ -116,19 +116,25 @@ def load(folder: Path, model_version: str) -> Baseline:
     )
 
 
-def _build(  # noqa: PLR0917
+def fit_and_write(  # noqa: PLR0917
     kind: Kind,
     given: Examples,
     beside: Examples,
     feeding: Feeding,
     options: BaselinesSpec,
     folder: Path,
+    *,
+    rows: int | None = None,
 ) -> None:
+    """`build` on transformed rows; the caller answers for `given` being training rows.
+
+    rows: that the model is fitted on, where other workers bring some, too (count).
+    """
     fitted = fit(kind, given, options)
     fitted.predictor.save(folder)
     record = {
         "kind": kind,
-        "rows": len(given.labels),
+        "rows": rows or len(given.labels),
         "seconds": fitted.seconds,
         "hyperparameters": fitted.hyperparameters,
         **fitted.facts,

@@ -1,6 +1,5 @@
 """XGBoost by several workers: each brings its rows, and all come to the same trees."""
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,9 +43,8 @@ def build(  # noqa: PLR0917
     with _door(worker), _place(folder, worker) as place:
         given, beside, feeding = loaded(*sides, normalization, Room(memory, workplace(folder)))
         with _joined(worker) as collective:
-            training._build("xgboost", _brought(given, worker), beside, feeding, options, place)
-            if worker.first:
-                _count(place / training.TRAINING, len(given.labels))
+            brought, rows = _brought(given, worker), len(given.labels)
+            training.fit_and_write("xgboost", brought, beside, feeding, options, place, rows=rows)
             collective.allreduce(np.zeros(1), collective.Op.SUM)  # until that is written
 
 
@@ -108,9 +106,3 @@ def _place(folder: Path, worker: Worker) -> Iterator[Path]:
     work.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="worker-", dir=work) as copy:
         yield Path(copy)
-
-
-def _count(record: Path, rows: int) -> None:
-    """Say that all workers' rows were trained on, not the first one's alone."""
-    told = {**json.loads(record.read_text("utf-8")), "rows": rows}
-    record.write_text(json.dumps(told, indent=1, ensure_ascii=False), "utf-8")

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from plumbline import stages
+from plumbline import stage_options, stages
 from plumbline.spec import PipelineSpec
 
 CLUSTER = {"engine": "ray", "address": "http://head:8265"}
@@ -59,13 +59,13 @@ def test_an_address_with_a_password_is_refused():
 
 @pytest.mark.parametrize("execution", [CLUSTER, CLUSTER | {"max_failures": 7}, {"engine": "ray"}])
 def test_one_worker_leads_to_the_same_versions_on_every_engine(monkeypatch, execution: dict):
-    monkeypatch.setattr(stages, "accelerator", lambda: "cpu")
+    monkeypatch.setattr(stage_options, "accelerator", lambda: "cpu")
     assert renewed(**execution) == set()
 
 
 @pytest.mark.parametrize("execution", [{"workers": 2}, CLUSTER | {"workers": 2}])
 def test_several_workers_are_part_of_the_version_of_what_they_train(monkeypatch, execution: dict):
-    monkeypatch.setattr(stages, "accelerator", lambda: "cpu")
+    monkeypatch.setattr(stage_options, "accelerator", lambda: "cpu")
     assert renewed(**execution) == {"network", "network_seeds", "xgboost"}
 
 
@@ -77,6 +77,6 @@ def test_engines_share_no_version_of_what_several_workers_trained():
 
 
 def test_a_worker_trains_on_the_gpus_that_are_declared(monkeypatch):
-    monkeypatch.setattr(stages, "accelerator", lambda: "gpu")
+    monkeypatch.setattr(stage_options, "accelerator", lambda: "gpu")
     assert renewed(**CLUSTER) == {"network", "xgboost"}
     assert renewed(**CLUSTER, gpus_per_worker=1) == set()
