@@ -22,12 +22,13 @@ from plumbline.network.diagnosis.sampling import sampled
 from plumbline.network.examples import Examples, inputs
 from plumbline.network.fitting import Fitted
 from plumbline.network.loop import feed as feeds
-from plumbline.network.loop import oom, prepared
+from plumbline.network.loop import oom
 from plumbline.network.loop.shuffle import Shuffle
 from plumbline.network.predictor import KerasPredictor
 from plumbline.network.recipe import Recipe, resolve
 from plumbline.network.smoke import smoke_test
 from plumbline.network.table import Table
+from plumbline.normalization import prepared
 from plumbline.normalization.prepared import copied, row_bytes
 from plumbline.release.keras_layers import require_own_layers
 from plumbline.spec import NetworkSpec
