@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: install demo test test-browser test-graphs test-jax test-networks test-ray test-units ui lint lock image-check screenshots docs readme clean help
+.PHONY: install demo test test-browser test-graphs test-integration test-jax test-networks test-ray test-units ui lint lock image-check screenshots docs readme clean help
 
 help:
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -35,13 +35,16 @@ lint: $(INSTALLED)
 
 test: $(INSTALLED) ## install, then lint, types, import rules and tests on both Keras backends
 	@# Three at once keep two cores busy: many tests wait for servers and processes of their own.
-	$(MAKE) --jobs 3 lint test-graphs test-jax test-networks test-units test-browser
+	$(MAKE) --jobs 3 lint test-integration test-graphs test-jax test-networks test-units test-browser
 
 test-browser: $(INSTALLED)  # installs Chromium where there is none; PLUMBLINE_BROWSER=required: or fails
 	$(BIN)/pytest tests/browser
 
 test-graphs: $(INSTALLED)
-	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph tests/integration
+	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/graph
+
+test-integration: $(INSTALLED)
+	KERAS_BACKEND=tensorflow $(BIN)/pytest tests/integration
 
 test-jax: $(INSTALLED)
 	@# A search trains through the same networks, whatever their backend.
