@@ -4,6 +4,7 @@ import datetime as dt
 import hashlib
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 
 import pytest
 from braked import BRAKED_ROW, FUNCTION, PATIENCE, brake, holding, until, waiting
@@ -39,7 +40,8 @@ _VALUES = {
     "timestamp": _MOMENTS,
     "timestamptz": _MOMENTS.map(lambda at: at.replace(tzinfo=dt.UTC)),
     "date": st.dates(),
-    "numeric": st.decimals(allow_nan=True, allow_infinity=True).filter(lambda n: not n.is_snan()),
+    # PostgreSQL has one NaN, without a sign.
+    "numeric": st.decimals(allow_nan=False) | st.just(Decimal("NaN")),
     "boolean": st.booleans(),
 }
 
