@@ -3,7 +3,7 @@
 import json
 import os
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from plumbline.distribution import software
 from plumbline.environment import home, store_location
@@ -29,11 +29,11 @@ def require_same(environment: Mapping[str, str] = os.environ) -> None:
     if VARIABLE not in environment:
         return
     expected, found = json.loads(environment[VARIABLE]), here()
-    differ = differing(found, expected)
+    differ = software.differing(found, expected)
     if differ:
         raise ClusterError(
-            f"{platform.node()} has {listed(found, differ)}",
-            expected=f"{listed(expected, differ)}, as the run that sent this stage",
+            f"{platform.node()} has {software.listed(found, differ)}",
+            expected=f"{software.listed(expected, differ)}, as the run that sent this stage",
             remedy="start all Ray nodes with the image of the run, its DATABASE_URL, and its "
             "PLUMBLINE_STORE on storage that they share",
             differ=differ,
@@ -45,13 +45,3 @@ def _database() -> str:
     if os.environ.get("DATABASE_URL"):
         return postgres().place
     return f"{home()} on {platform.node()}"
-
-
-def differing(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
-    """Names of what is not the same, in alphabetical order."""
-    return sorted(one for one in {*found, *expected} if found.get(one) != expected.get(one))
-
-
-def listed(facts: Mapping[str, str], names: Sequence[str]) -> str:
-    """`name value` of each name, for a message."""
-    return ", ".join(f"{name} {facts.get(name, 'missing')}" for name in names)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from plumbline.distribution import ground, software
+from plumbline.distribution import software
 from plumbline.distribution.tasks import TrainingTask
 from plumbline.errors import ClusterError
 
@@ -83,11 +83,11 @@ def _engine() -> dict[str, str]:
 
 
 def _require_software(name: str, found: Mapping[str, str], expected: Mapping[str, str]) -> None:
-    differ = ground.differing(found, expected)
+    differ = software.differing(found, expected)
     if differ:
         raise ClusterError(
-            f"node {name} has {ground.listed(found, differ)}",
-            expected=f"{ground.listed(expected, differ)}, as the run that hands out the training",
+            f"node {name} has {software.listed(found, differ)}",
+            expected=f"{software.listed(expected, differ)}, as the run that hands out the training",
             remedy="give all nodes the same image, or the same requirements-ray.lock and checkout",
             differ=differ,
         )

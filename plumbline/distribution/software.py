@@ -1,6 +1,6 @@
 """Whether workers run the same software: other versions would train another model together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from plumbline.environment import installed, keras_backend
 from plumbline.errors import TrainingError
@@ -24,15 +24,22 @@ def here() -> dict[str, str]:
 def require_same(expected: Mapping[str, str], rank: int) -> None:
     """Raises TrainingError where worker `rank` has other software than `expected`."""
     found = here()
-    names = sorted({**expected, **found})
-    differ = [name for name in names if found.get(name) != expected.get(name)]
+    differ = differing(found, expected)
     if not differ:
         return
-    told = ", ".join(f"{name} {found.get(name, 'missing')}" for name in differ)
-    wanted = ", ".join(f"{name} {expected.get(name, 'missing')}" for name in differ)
     raise TrainingError(
-        f"worker {rank} has {told}",
-        expected=f"{wanted}, as the run that hands out the training",
+        f"worker {rank} has {listed(found, differ)}",
+        expected=f"{listed(expected, differ)}, as the run that hands out the training",
         remedy="give all nodes the same image, or the same requirements.lock and checkout",
         differ=differ,
     )
+
+
+def differing(found: Mapping[str, str], expected: Mapping[str, str]) -> list[str]:
+    """Names of what is not the same, in alphabetical order."""
+    return sorted(one for one in {*found, *expected} if found.get(one) != expected.get(one))
+
+
+def listed(facts: Mapping[str, str], names: Sequence[str]) -> str:
+    """`name value` of each name, for a message."""
+    return ", ".join(f"{name} {facts.get(name, 'missing')}" for name in names)
